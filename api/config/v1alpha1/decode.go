@@ -1,0 +1,90 @@
+package v1alpha1
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer/json"
+)
+
+// file is what the kinds of this package have in common.
+type file interface {
+	runtime.Object
+	Default()
+	Validate() error
+}
+
+// DecodeOperatorConfiguration reads the manager's file from YAML or JSON, fills in defaults and validates it.
+func DecodeOperatorConfiguration(data []byte) (*OperatorConfiguration, error) {
+	c := &OperatorConfiguration{}
+	return c, decode(data, KindOperatorConfiguration, c)
+}
+
+// DecodeProxyConfiguration reads a proxy's file from YAML or JSON, fills in defaults and validates it.
+func DecodeProxyConfiguration(data []byte) (*ProxyConfiguration, error) {
+	c := &ProxyConfiguration{}
+	return c, decode(data, KindProxyConfiguration, c)
+}
+
+// DecodeNodeConfiguration reads the nodes' file from YAML or JSON, fills in defaults and validates it.
+func DecodeNodeConfiguration(data []byte) (*NodeConfiguration, error) {
+	c := &NodeConfiguration{}
+	return c, decode(data, KindNodeConfiguration, c)
+}
+
+func decode(data []byte, kind string, into file) error {
+	want := GroupVersion.WithKind(kind)
+	_, got, err := serializer().Decode(data, nil, into)
+	if got != nil && *got != want {
+		return fmt.Errorf("reading the %s: it says apiVersion %q and kind %q: want %q and %q",
+			kind, got.GroupVersion(), got.Kind, want.GroupVersion(), want.Kind)
+	}
+	if err != nil {
+		return fmt.Errorf("reading the %s: %w", kind, err)
+	}
+	into.Default()
+	if err := into.Validate(); err != nil {
+		return fmt.Errorf("checking the %s: %w", kind, err)
+	}
+	return nil
+}
+
+// Encode writes a file of this package as YAML: the same bytes for the same content. It sets apiVersion and kind.
+func Encode(c runtime.Object) ([]byte, error) {
+	kinds, _, err := scheme().ObjectKinds(c)
+	if err != nil {
+		return nil, fmt.Errorf("encoding a configuration file: %w", err)
+	}
+	c.GetObjectKind().SetGroupVersionKind(kinds[0])
+	var out bytes.Buffer
+	if err := serializer().Encode(c, &out); err != nil {
+		return nil, fmt.Errorf("encoding the %s: %w", kinds[0].Kind, err)
+	}
+	return out.Bytes(), nil
+}
+
+func serializer() *json.Serializer {
+	s := scheme()
+	return json.NewSerializerWithOptions(json.DefaultMetaFactory, s, s, json.SerializerOptions{Yaml: true, Strict: true})
+}
+
+func scheme() *runtime.Scheme {
+	s := runtime.NewScheme()
+	s.AddKnownTypes(GroupVersion, &OperatorConfiguration{}, &ProxyConfiguration{}, &NodeConfiguration{})
+	return s
+}
+
+func setDefault(field *string, value string) {
+	if *field == "" {
+		*field = value
+	}
+}
+
+func setDefaultDuration(field **metav1.Duration, value time.Duration) {
+	if *field == nil {
+		*field = &metav1.Duration{Duration: value}
+	}
+}

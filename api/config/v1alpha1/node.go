@@ -1,0 +1,99 @@
+package v1alpha1
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// KindNodeConfiguration is the kind of the nodes' file.
+const KindNodeConfiguration = "NodeConfiguration"
+
+// NodeConfiguration is what every node's agent is to bring about: one file for the whole cluster, changed only
+// when the wiring of nodes changes.
+//
+// Example:
+//
+//	apiVersion: config.registryhub.io/v1alpha1
+//	kind: NodeConfiguration
+//	revision: 12
+//	hubs:
+//	- name: docker-io
+//	  uid: 4b3f8c1e-7a52-4d0e-9a57-2f8d7e1d6a11
+//	  revision: 9
+//	  hosts: [docker.io]
+//	  endpoint: http://10.96.31.7:5000
+//	  dialTimeout: 1s
+//
+// +kubebuilder:object:root=true
+type NodeConfiguration struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// Revision grows with every change of the rest. An agent reports the revision that is in force.
+	Revision int64 `json:"revision"`
+
+	// Hubs, the oldest first: where two that select a node claim one host, the first has it.
+	Hubs []NodeHub `json:"hubs,omitempty"`
+}
+
+// NodeHub is how nodes reach one hub.
+type NodeHub struct {
+	// Name of the hub.
+	Name string `json:"name"`
+
+	// UID of the hub, which tells it from an earlier one of the same name.
+	UID string `json:"uid"`
+
+	// Revision at which this entry last changed: a node that reports it, or a later one, has this wiring in
+	// force.
+	Revision int64 `json:"revision"`
+
+	// Hosts that lead to the hub. At least one.
+	Hosts []string `json:"hosts"`
+
+	// Endpoint is the URL of the hub's registry API, without a path. An IPv6 address stands in brackets.
+	Endpoint string `json:"endpoint"`
+
+	// DialTimeout is containerd's dial_timeout for the hub. Default: 1s.
+	DialTimeout *metav1.Duration `json:"dialTimeout,omitempty"`
+
+	// Selector chooses nodes by their labels. Default: every node.
+	Selector *metav1.LabelSelector `json:"selector,omitempty"`
+}
+
+// Default fills in what was left out.
+func (c *NodeConfiguration) Default() {
+	for i := range c.Hubs {
+		setDefaultDuration(&c.Hubs[i].DialTimeout, time.Second)
+	}
+}
+
+// Validate says everything that is wrong with the file, each error with the field's name.
+func (c *NodeConfiguration) Validate() error {
+	var errs []error
+	for i, hub := range c.Hubs {
+		errs = append(errs, hub.validate(fmt.Sprintf("hubs[%d]", i)))
+	}
+	return errors.Join(errs...)
+}
+
+func (h NodeHub) validate(field string) error {
+	var errs []error
+	if h.Name == "" {
+		errs = append(errs, fmt.Errorf("%s.name: required", field))
+	}
+	if len(h.Hosts) == 0 {
+		errs = append(errs, fmt.Errorf("%s.hosts: required", field))
+	}
+	for i, host := range h.Hosts {
+		errs = append(errs, ValidateHost(fmt.Sprintf("%s.hosts[%d]", field, i), host))
+	}
+	if _, err := metav1.LabelSelectorAsSelector(h.Selector); err != nil {
+		errs = append(errs, fmt.Errorf("%s.selector: %w", field, err))
+	}
+	errs = append(errs, ValidateUpstreamURL(field+".endpoint", h.Endpoint),
+		validateNotNegative(field+".dialTimeout", h.DialTimeout))
+	return errors.Join(errs...)
+}

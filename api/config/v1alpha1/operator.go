@@ -1,0 +1,94 @@
+package v1alpha1
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// KindOperatorConfiguration is the kind of the manager's file.
+const KindOperatorConfiguration = "OperatorConfiguration"
+
+// OperatorConfiguration is what concerns the operator and all nodes, whatever the hubs.
+//
+// Example:
+//
+//	apiVersion: config.registryhub.io/v1alpha1
+//	kind: OperatorConfiguration
+//	image: ghcr.io/registryhub/registryhub:v0.1.0
+//	nodeAgent:
+//	  certsDirectory: /etc/containerd/certs.d
+//
+// +kubebuilder:object:root=true
+type OperatorConfiguration struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// Image of the proxies and the node agent: the same as the manager's. Required.
+	Image string `json:"image"`
+
+	// Namespace that the manager runs in, where it makes everything and reads Secrets. Default:
+	// registryhub-system.
+	Namespace string `json:"namespace,omitempty"`
+
+	// NodeAgent concerns every node.
+	NodeAgent NodeAgentConfiguration `json:"nodeAgent,omitempty"`
+
+	// NodeGracePeriod is how long a node that has just become Ready, or whose agent has just started, is not
+	// counted, so that a roll-out does not flap status. Default: 60s.
+	NodeGracePeriod *metav1.Duration `json:"nodeGracePeriod,omitempty"`
+
+	// WithdrawTimeout is how long a deleted hub waits for Ready nodes that still report it. Default: 5m.
+	WithdrawTimeout *metav1.Duration `json:"withdrawTimeout,omitempty"`
+}
+
+// NodeAgentConfiguration concerns every node.
+type NodeAgentConfiguration struct {
+	// CertsDirectory is containerd's config_path on the nodes. An absolute path. Default:
+	// /etc/containerd/certs.d.
+	CertsDirectory string `json:"certsDirectory,omitempty"`
+
+	// RunDirectory is the agent's own directory on the nodes, on a file system that a reboot empties. An
+	// absolute path. Default: /run/registryhub.
+	RunDirectory string `json:"runDirectory,omitempty"`
+}
+
+// Default fills in what was left out.
+func (c *OperatorConfiguration) Default() {
+	setDefault(&c.Namespace, "registryhub-system")
+	setDefault(&c.NodeAgent.CertsDirectory, "/etc/containerd/certs.d")
+	setDefault(&c.NodeAgent.RunDirectory, "/run/registryhub")
+	setDefaultDuration(&c.NodeGracePeriod, 60*time.Second)
+	setDefaultDuration(&c.WithdrawTimeout, 5*time.Minute)
+}
+
+// Validate says everything that is wrong with the file, each error with the field's name.
+func (c *OperatorConfiguration) Validate() error {
+	var errs []error
+	if c.Image == "" {
+		errs = append(errs, errors.New("image: required: name the image of the proxies and the node agent"))
+	}
+	errs = append(errs,
+		validateDirectory("nodeAgent.certsDirectory", c.NodeAgent.CertsDirectory),
+		validateDirectory("nodeAgent.runDirectory", c.NodeAgent.RunDirectory),
+		validateNotNegative("nodeGracePeriod", c.NodeGracePeriod),
+		validateNotNegative("withdrawTimeout", c.WithdrawTimeout),
+	)
+	return errors.Join(errs...)
+}
+
+func validateDirectory(field, value string) error {
+	if !path.IsAbs(value) || path.Clean(value) != value || value == "/" {
+		return fmt.Errorf("%s: %q is not a clean absolute path below /, such as /etc/containerd/certs.d", field, value)
+	}
+	return nil
+}
+
+func validateNotNegative(field string, value *metav1.Duration) error {
+	if value != nil && value.Duration < 0 {
+		return fmt.Errorf("%s: %s is negative", field, value.Duration)
+	}
+	return nil
+}

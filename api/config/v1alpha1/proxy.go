@@ -1,0 +1,265 @@
+package v1alpha1
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// KindProxyConfiguration is the kind of a proxy's file.
+const KindProxyConfiguration = "ProxyConfiguration"
+
+// ProxyConfiguration is all that one proxy needs to know. The operator writes one for each hub; the flags of
+// `registryhub proxy` make the same.
+//
+// Example:
+//
+//	apiVersion: config.registryhub.io/v1alpha1
+//	kind: ProxyConfiguration
+//	hub: docker-io
+//	listen: {registry: ":5000", diagnostics: ":8080"}
+//	store: {directory: /var/lib/registryhub}
+//	mirror:
+//	  hosts:
+//	  - host: docker.io
+//	    upstreams:
+//	    - {name: docker-io, url: https://registry-1.docker.io}
+//
+// +kubebuilder:object:root=true
+type ProxyConfiguration struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// Hub is the name of the hub, for logs and metrics. Required.
+	Hub string `json:"hub"`
+
+	// Listen says where the proxy listens.
+	Listen ListenConfiguration `json:"listen,omitempty"`
+
+	// Store says where the cache is kept.
+	Store StoreConfiguration `json:"store"`
+
+	// Mirror is set for a pull-through cache. Required while no other mode exists.
+	Mirror *MirrorConfiguration `json:"mirror,omitempty"`
+}
+
+// ListenConfiguration says where a proxy listens.
+type ListenConfiguration struct {
+	// Registry is the address that serves the registry API, host:port or :port. Default: ":5000".
+	Registry string `json:"registry,omitempty"`
+
+	// Diagnostics is the address that serves /healthz, /readyz and /metrics. Default: ":8080".
+	Diagnostics string `json:"diagnostics,omitempty"`
+}
+
+// StoreConfiguration says where a cache is kept.
+type StoreConfiguration struct {
+	// Directory of the cache; made when missing. Required.
+	Directory string `json:"directory"`
+}
+
+// MirrorConfiguration describes a pull-through cache.
+type MirrorConfiguration struct {
+	// Hosts that the mirror stands for. At least one. A request's ?ns= chooses among them; without it, or for a
+	// single host, the first is meant.
+	Hosts []MirrorHost `json:"hosts"`
+
+	// FallbackRules, in order; the first that matches is used. The built-in rule for registry.k8s.io comes
+	// after these.
+	FallbackRules []FallbackRule `json:"fallbackRules,omitempty"`
+
+	// Tags says how long a tag is believed.
+	Tags TagsConfiguration `json:"tags,omitempty"`
+}
+
+// MirrorHost is one registry host and where its content comes from.
+type MirrorHost struct {
+	// Host as written in image references, with its port where it has one.
+	Host string `json:"host"`
+
+	// Upstreams are tried in order. At least one.
+	Upstreams []UpstreamConfiguration `json:"upstreams"`
+}
+
+// UpstreamConfiguration is one registry that content is fetched from.
+type UpstreamConfiguration struct {
+	// Name for logs and metrics.
+	Name string `json:"name"`
+
+	// URL of the upstream; a path is a repository prefix. http or https, no user information, query or fragment.
+	URL string `json:"url"`
+
+	// CredentialsDirectory holds a Secret's files: .dockerconfigjson, or username and password. Read at each
+	// token exchange, so that a rotated Secret is used without a restart. Default: anonymous.
+	CredentialsDirectory string `json:"credentialsDirectory,omitempty"`
+
+	// DockerConfigFile holds credentials as docker keeps them (config.json). Default: none. Not beside
+	// credentialsDirectory.
+	DockerConfigFile string `json:"dockerConfigFile,omitempty"`
+
+	// CAFile holds PEM certificates that are trusted for this upstream beside the public roots. Default: none.
+	CAFile string `json:"caFile,omitempty"`
+}
+
+// FallbackRule asks again under another repository name. The rule is documented at RegistryHub's
+// spec.mirror.fallbackRules.
+type FallbackRule struct {
+	// Name of the rule, for logs and metrics.
+	Name string `json:"name"`
+	// OnStatus are the final statuses that the rule acts on. Default: [404].
+	OnStatus []int32 `json:"onStatus,omitempty"`
+	// Match is an RE2 expression for the whole client-facing repository name.
+	Match string `json:"match"`
+	// Rewrite is the name to ask for instead; $1 stands for the first group.
+	Rewrite string `json:"rewrite"`
+}
+
+// TagsConfiguration says how long a tag is believed.
+type TagsConfiguration struct {
+	// RevalidateAfter is how long a tag is served without asking the upstream again. Default: 5m.
+	RevalidateAfter *metav1.Duration `json:"revalidateAfter,omitempty"`
+	// StaleIfError is how long past that the last known digest is served while the upstream is in trouble.
+	// Default: 168h.
+	StaleIfError *metav1.Duration `json:"staleIfError,omitempty"`
+}
+
+// Default fills in what was left out.
+func (c *ProxyConfiguration) Default() {
+	setDefault(&c.Listen.Registry, ":5000")
+	setDefault(&c.Listen.Diagnostics, ":8080")
+	if c.Mirror == nil {
+		return
+	}
+	setDefaultDuration(&c.Mirror.Tags.RevalidateAfter, 5*time.Minute)
+	setDefaultDuration(&c.Mirror.Tags.StaleIfError, 168*time.Hour)
+	for i := range c.Mirror.FallbackRules {
+		if len(c.Mirror.FallbackRules[i].OnStatus) == 0 {
+			c.Mirror.FallbackRules[i].OnStatus = []int32{404}
+		}
+	}
+}
+
+// Validate says everything that is wrong with the file, each error with the field's name.
+func (c *ProxyConfiguration) Validate() error {
+	var errs []error
+	if c.Hub == "" {
+		errs = append(errs, errors.New("hub: required: name the hub"))
+	}
+	if c.Store.Directory == "" {
+		errs = append(errs, errors.New("store.directory: required: name the directory of the cache"))
+	}
+	if c.Mirror == nil {
+		return errors.Join(append(errs, errors.New("mirror: required"))...)
+	}
+	return errors.Join(append(errs, c.Mirror.validate())...)
+}
+
+func (m *MirrorConfiguration) validate() error {
+	var errs []error
+	if len(m.Hosts) == 0 {
+		errs = append(errs, errors.New("mirror.hosts: required: name at least one host"))
+	}
+	seen := map[string]bool{}
+	for i, host := range m.Hosts {
+		field := fmt.Sprintf("mirror.hosts[%d]", i)
+		if seen[host.Host] {
+			errs = append(errs, fmt.Errorf("%s.host: %q is there twice", field, host.Host))
+		}
+		seen[host.Host] = true
+		errs = append(errs, host.validate(field))
+	}
+	for i, rule := range m.FallbackRules {
+		errs = append(errs, rule.Validate(fmt.Sprintf("mirror.fallbackRules[%d]", i)))
+	}
+	errs = append(errs,
+		validateNotNegative("mirror.tags.revalidateAfter", m.Tags.RevalidateAfter),
+		validateNotNegative("mirror.tags.staleIfError", m.Tags.StaleIfError))
+	return errors.Join(errs...)
+}
+
+func (h MirrorHost) validate(field string) error {
+	errs := []error{ValidateHost(field+".host", h.Host)}
+	if len(h.Upstreams) == 0 {
+		errs = append(errs, fmt.Errorf("%s.upstreams: required: name at least one upstream", field))
+	}
+	for i, upstream := range h.Upstreams {
+		errs = append(errs, upstream.validate(fmt.Sprintf("%s.upstreams[%d]", field, i)))
+	}
+	return errors.Join(errs...)
+}
+
+func (u UpstreamConfiguration) validate(field string) error {
+	var errs []error
+	if u.Name == "" {
+		errs = append(errs, fmt.Errorf("%s.name: required", field))
+	}
+	if u.CredentialsDirectory != "" && u.DockerConfigFile != "" {
+		errs = append(errs, fmt.Errorf("%s.dockerConfigFile: cannot stand beside credentialsDirectory", field))
+	}
+	return errors.Join(append(errs, ValidateUpstreamURL(field+".url", u.URL))...)
+}
+
+// Validate says what is wrong with the rule; field is the rule's own path, which the errors begin with.
+func (r FallbackRule) Validate(field string) error {
+	var errs []error
+	if r.Name == "" {
+		errs = append(errs, fmt.Errorf("%s.name: required", field))
+	}
+	if _, err := regexp.Compile(`\A(?:` + r.Match + `)\z`); err != nil || r.Match == "" {
+		errs = append(errs, fmt.Errorf("%s.match: %q is not a regular expression of RE2: %w", field, r.Match, err))
+	}
+	if r.Rewrite == "" {
+		errs = append(errs, fmt.Errorf("%s.rewrite: required", field))
+	}
+	for i, status := range r.OnStatus {
+		switch status {
+		case 401, 403, 404, 410:
+		default:
+			errs = append(errs, fmt.Errorf("%s.onStatus[%d]: %d is not one of 401, 403, 404, 410", field, i, status))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// ValidateUpstreamURL says what is wrong with an upstream's URL; field is what the error begins with. The error
+// never holds the URL's user information.
+func ValidateUpstreamURL(field, value string) error {
+	u, err := url.Parse(value)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: not a URL: write it like https://registry-1.docker.io", field)
+	case u.User != nil:
+		return fmt.Errorf("%s: must not hold user information: name a file with credentials instead", field)
+	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
+		return fmt.Errorf("%s: %q is not an absolute http or https URL", field, value)
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return fmt.Errorf("%s: %q must not have a query or a fragment", field, value)
+	}
+	return nil
+}
+
+var hostName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*(:[0-9]{1,5})?$`)
+
+// ValidateHost says what is wrong with a registry host as written in image references; field is what the error
+// begins with.
+func ValidateHost(field, value string) error {
+	if hostName.MatchString(value) {
+		return nil
+	}
+	if strings.HasPrefix(value, "[") {
+		literal, rest, found := strings.Cut(value[1:], "]")
+		if addr, err := netip.ParseAddr(literal); found && err == nil && addr.Is6() && validPort(rest) {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s: %q is not a registry host: write a lower-case name or address with its port where it has one, such as docker.io or registry.example.com:5000", field, value)
+}
+
+var portSuffix = regexp.MustCompile(`^(:[0-9]{1,5})?$`)
+
+func validPort(rest string) bool { return portSuffix.MatchString(rest) }

@@ -1,0 +1,81 @@
+package v1alpha1
+
+// Condition types of a RegistryHub. The polarity is said of each; kstatus reads Ready, Reconciling and Stalled.
+const (
+	// ConditionReady is the summary: True when nodes pull through the hub as the spec says. Always present.
+	ConditionReady = "Ready"
+	// ConditionReconciling is abnormal-true: present and True while the hub is on its way to what the spec
+	// says, absent otherwise.
+	ConditionReconciling = "Reconciling"
+	// ConditionStalled is abnormal-true: present and True while the hub cannot get on without a person, absent
+	// otherwise. A Stalled hub is not Ready and not Reconciling.
+	ConditionStalled = "Stalled"
+	// ConditionStorageReady is True when the cache's storage is there. It gates Ready.
+	ConditionStorageReady = "StorageReady"
+	// ConditionProxyAvailable is True when the proxy serves with the wanted configuration. It gates Ready.
+	ConditionProxyAvailable = "ProxyAvailable"
+	// ConditionNodesWired is True when every desired node has the hub's wiring in force. It gates Ready.
+	ConditionNodesWired = "NodesWired"
+)
+
+// Reasons of RegistryHub conditions. Each is used by the conditions its comment names.
+const (
+	// ReasonReady (Ready): all that gates Ready is True.
+	ReasonReady = "Ready"
+	// ReasonProgressing (Ready, Reconciling): the hub is on its way; the message says what is awaited.
+	ReasonProgressing = "Progressing"
+	// ReasonDeleting (Ready, Reconciling): the hub is being withdrawn from the nodes, and then removed.
+	ReasonDeleting = "Deleting"
+
+	// ReasonHostConflict (Ready, Stalled): an older hub claims one of the hosts on a node that both select.
+	ReasonHostConflict = "HostConflict"
+	// ReasonInvalidSpec (Ready, Stalled): the spec holds something that cannot be checked when it is applied,
+	// such as a regular expression that does not compile; the message names the field.
+	ReasonInvalidSpec = "InvalidSpec"
+
+	// ReasonReferenceNotFound (Ready, ProxyAvailable): a Secret or ConfigMap that the spec names is missing, or
+	// lacks what is needed.
+	ReasonReferenceNotFound = "ReferenceNotFound"
+
+	// ReasonVolumeBound (StorageReady): the volume is bound.
+	ReasonVolumeBound = "VolumeBound"
+	// ReasonVolumePending (StorageReady): the claim is not bound yet.
+	ReasonVolumePending = "VolumePending"
+	// ReasonVolumeLost (StorageReady): the claim has lost its volume.
+	ReasonVolumeLost = "VolumeLost"
+	// ReasonEphemeral (StorageReady): the cache lives in the Pod, so there is nothing to wait for.
+	ReasonEphemeral = "Ephemeral"
+
+	// ReasonAvailable (ProxyAvailable): the proxy serves with the wanted configuration.
+	ReasonAvailable = "Available"
+	// ReasonRollingOut (ProxyAvailable): the proxy's Pod is starting, or does not have the wanted configuration yet.
+	ReasonRollingOut = "RollingOut"
+	// ReasonUnavailable (ProxyAvailable): the proxy was available and is not any more.
+	ReasonUnavailable = "Unavailable"
+	// ReasonRollOutFailed (ProxyAvailable): the Deployment made no progress within its deadline.
+	ReasonRollOutFailed = "RollOutFailed"
+
+	// ReasonNodesWired (NodesWired): every desired node has the hub's wiring in force.
+	ReasonNodesWired = "NodesWired"
+	// ReasonNoNodes (NodesWired): no node is desired, so none lacks anything.
+	ReasonNoNodes = "NoNodes"
+	// ReasonWiring (NodesWired): some nodes have not reported the present wiring yet.
+	ReasonWiring = "Wiring"
+	// ReasonNodesFailing (NodesWired): some nodes report an exception.
+	ReasonNodesFailing = "NodesFailing"
+	// ReasonAwaitingProxy (NodesWired): the hub is not written to the nodes before its proxy has served once.
+	ReasonAwaitingProxy = "AwaitingProxy"
+)
+
+// Names that the operator puts on objects.
+const (
+	// Finalizer holds a RegistryHub until it is withdrawn from the nodes.
+	Finalizer = "registryhub.io/withdraw-from-nodes"
+	// AnnotationForceDelete, with the value "true" on a RegistryHub that is being deleted, removes it without
+	// waiting for nodes that still report it.
+	AnnotationForceDelete = "registryhub.io/force-delete"
+	// AnnotationConfigHash, on the proxy's Pod template, is the hash of the configuration it should run with.
+	AnnotationConfigHash = "registryhub.io/config-hash"
+	// LabelHub, on everything made for a hub, is the hub's name.
+	LabelHub = "registryhub.io/hub"
+)

@@ -1,0 +1,156 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// MirrorSpec says where a mirror's content comes from, and how it is asked for.
+type MirrorSpec struct {
+	// upstreams are tried in order: the next one is asked when one cannot be reached or answers 429 or 5xx.
+	// None given: each host is its own upstream (docker.io is asked at registry-1.docker.io); the status shows
+	// what that came to. At most 8.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	Upstreams []Upstream `json:"upstreams,omitempty"`
+
+	// fallbackRules ask again, once, under another repository name when an upstream has given a final answer
+	// that the rule names. The first rule that matches is used. registry.k8s.io has one built in, which asks
+	// <name> again as <name>/<name> on 404 (kubeadm asks custom repositories for coredns, which lives at
+	// coredns/coredns). At most 16.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	FallbackRules []FallbackRule `json:"fallbackRules,omitempty"`
+
+	// tags says how long a tag is believed.
+	// +optional
+	// +kubebuilder:default={}
+	Tags TagsSpec `json:"tags,omitempty"`
+}
+
+// Upstream is one registry that content is fetched from.
+// Example: {name: hub, url: https://registry-1.docker.io, credentialsSecretRef: {name: hub-docker-io}}.
+type Upstream struct {
+	// name of the upstream, for status, metrics and logs. A DNS label.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Name string `json:"name"`
+
+	// url of the upstream. A path is a repository prefix on that upstream (Harbor's proxy projects,
+	// Artifactory's remote repositories). http or https; no user information, no query, no fragment.
+	// Example: https://harbor.example.com/dockerhub.
+	// +required
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:XValidation:rule="isURL(self) && self.matches('^https?://[^/]')",message="an upstream's url must be an absolute http or https URL, such as https://registry-1.docker.io"
+	// +kubebuilder:validation:XValidation:rule="!self.contains('@')",message="an upstream's url has no user information: put credentials in a Secret and name it in credentialsSecretRef"
+	// +kubebuilder:validation:XValidation:rule="!self.contains('?') && !self.contains('#')",message="an upstream's url has no query and no fragment"
+	URL string `json:"url"`
+
+	// credentialsSecretRef names a Secret in the operator's namespace of type kubernetes.io/dockerconfigjson
+	// (the entry for the upstream's host is used) or kubernetes.io/basic-auth. Default: anonymous.
+	// +optional
+	CredentialsSecretRef *SecretReference `json:"credentialsSecretRef,omitempty"`
+
+	// caBundleRef names PEM certificates in the operator's namespace that are trusted for this upstream,
+	// beside the public roots. Default: the public roots alone.
+	// +optional
+	CABundleRef *CABundleReference `json:"caBundleRef,omitempty"`
+}
+
+// SecretReference names a Secret in the operator's namespace.
+type SecretReference struct {
+	// name of the Secret.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+}
+
+// CABundleKind is the kind of object that holds a CA bundle.
+// +kubebuilder:validation:Enum=ConfigMap;Secret
+type CABundleKind string
+
+// The kinds of object that can hold a CA bundle.
+const (
+	CABundleConfigMap CABundleKind = "ConfigMap"
+	CABundleSecret    CABundleKind = "Secret"
+)
+
+// CABundleReference names a key of a ConfigMap or Secret in the operator's namespace.
+// Example: {kind: ConfigMap, name: corp-ca, key: ca.crt}.
+type CABundleReference struct {
+	// kind of the object: ConfigMap or Secret. Default: ConfigMap.
+	// +optional
+	// +kubebuilder:default=ConfigMap
+	Kind CABundleKind `json:"kind,omitempty"`
+
+	// name of the object.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+
+	// key in the object's data. Default: ca.crt.
+	// +optional
+	// +kubebuilder:default="ca.crt"
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
+	Key string `json:"key,omitempty"`
+}
+
+// FallbackRule asks again under another repository name.
+// Example: {name: doubled-segment, onStatus: [404], match: '([^/]+)', rewrite: '$1/$1'}.
+type FallbackRule struct {
+	// name of the rule, for logs and metrics. A DNS label.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Name string `json:"name"`
+
+	// onStatus are the final HTTP statuses that the rule acts on. Default: [404]. 401, 403, 404 and 410 can
+	// be named: any other status says that the upstream is in trouble, not that the name is wrong.
+	// +optional
+	// +listType=set
+	// +kubebuilder:default={404}
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=4
+	// +kubebuilder:validation:items:Enum=401;403;404;410
+	OnStatus []int32 `json:"onStatus,omitempty"`
+
+	// match is a regular expression (RE2) that must match the whole repository name as the client wrote it,
+	// before an upstream's prefix is put in front. At most 512 characters.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Match string `json:"match"`
+
+	// rewrite is the repository name to ask for instead; $1 or ${1} stands for the first group of match.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Rewrite string `json:"rewrite"`
+}
+
+// TagsSpec says how long a tag is believed.
+type TagsSpec struct {
+	// revalidateAfter is how long the digest of a tag is served without asking the upstream again.
+	// Default: 5m. From 0s (ask every time) to 8760h (a year).
+	// +optional
+	// +kubebuilder:default="5m"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('8760h')",message="spec.mirror.tags.revalidateAfter must be from 0s to 8760h"
+	RevalidateAfter *metav1.Duration `json:"revalidateAfter,omitempty"`
+
+	// staleIfError is how long past that the last known digest is still served while the upstream cannot be
+	// asked: time-out, refused, 429, 5xx. Never on 401 or 403. Default: 168h. From 0s (never) to 8760h.
+	// +optional
+	// +kubebuilder:default="168h"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('8760h')",message="spec.mirror.tags.staleIfError must be from 0s to 8760h"
+	StaleIfError *metav1.Duration `json:"staleIfError,omitempty"`
+}

@@ -1,0 +1,91 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// NodeMirror is what one node made of the cluster's hubs. It is named after the node and owned by it; the
+// operator makes it, and the node's agent writes its status. It has no spec: what nodes should do stands in one
+// NodeConfiguration for all of them.
+//
+// Example, of a node that has a containerd configuration of its own for one of the hub's hosts:
+//
+//	apiVersion: registryhub.io/v1alpha1
+//	kind: NodeMirror
+//	metadata:
+//	  name: worker-1
+//	status:
+//	  revision: 12
+//	  exceptions:
+//	  - hub: docker-io
+//	    host: docker.io
+//	    reason: ForeignHostsFile
+//	    message: /etc/containerd/certs.d/docker.io was not written by RegistryHub and was left alone; ...
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,categories=registryhub
+// +kubebuilder:printcolumn:name="Revision",type=integer,JSONPath=`.status.revision`
+// +kubebuilder:printcolumn:name="Exceptions",type=string,JSONPath=`.status.exceptions[*].reason`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type NodeMirror struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// status is what the node's agent reported last.
+	// +optional
+	Status NodeMirrorStatus `json:"status,omitempty"`
+}
+
+// NodeMirrorList is a list of NodeMirrors.
+// +kubebuilder:object:root=true
+type NodeMirrorList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []NodeMirror `json:"items"`
+}
+
+// NodeMirrorStatus is what a node's agent reported last.
+type NodeMirrorStatus struct {
+	// revision of the NodeConfiguration that is in force on the node. 0: none yet.
+	// +optional
+	Revision int64 `json:"revision,omitempty"`
+
+	// exceptions are the hubs' hosts that the node could not wire. None: every hub that selects the node is in
+	// force. Sorted by hub, then host. At most 64.
+	// +optional
+	// +listType=map
+	// +listMapKey=hub
+	// +listMapKey=host
+	// +kubebuilder:validation:MaxItems=64
+	Exceptions []NodeException `json:"exceptions,omitempty"`
+}
+
+// NodeException is one host of one hub that a node could not wire.
+type NodeException struct {
+	// hub that the host belongs to.
+	// +required
+	Hub string `json:"hub"`
+
+	// host that is not wired.
+	// +required
+	Host string `json:"host"`
+
+	// reason is one of the NodeReason constants.
+	// +required
+	Reason string `json:"reason"`
+
+	// message says what is the matter and what to do about it. At most 1024 characters.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+}
+
+// Reasons of a NodeException.
+const (
+	// NodeReasonForeignHostsFile: the host has a directory in containerd's configuration that this project did
+	// not write. It is left alone.
+	NodeReasonForeignHostsFile = "ForeignHostsFile"
+	// NodeReasonWriteFailed: the host's files could not be written. The agent tries again.
+	NodeReasonWriteFailed = "WriteFailed"
+)

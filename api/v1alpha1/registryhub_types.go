@@ -1,0 +1,154 @@
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// HubMode says what a hub is.
+// +kubebuilder:validation:Enum=Mirror
+type HubMode string
+
+// HubModeMirror is a pull-through cache of an upstream registry.
+const HubModeMirror HubMode = "Mirror"
+
+// RegistryHub stands for one registry that the cluster uses. The operator runs a caching proxy for it and
+// leads every node's containerd through that proxy, without any change to a Pod.
+//
+// Example:
+//
+//	apiVersion: registryhub.io/v1alpha1
+//	kind: RegistryHub
+//	metadata:
+//	  name: docker-io
+//	spec:
+//	  hosts: [docker.io]
+//	  mode: Mirror
+//	  mirror: {}
+//	  storage:
+//	    type: PersistentVolumeClaim
+//	    persistentVolumeClaim: {size: 100Gi}
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,shortName=rhub,categories=registryhub
+// +kubebuilder:printcolumn:name="Hosts",type=string,JSONPath=`.spec.hosts`
+// +kubebuilder:printcolumn:name="Mode",type=string,JSONPath=`.spec.mode`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Nodes",type=string,JSONPath=`.status.nodes.summary`
+// +kubebuilder:printcolumn:name="Endpoint",type=string,JSONPath=`.status.endpoint`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 40 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must be an RFC 1035 label of at most 40 characters: lower-case letters, digits and '-', beginning with a letter (the names of the hub's Service and Pods are made from it)"
+type RegistryHub struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is what the hub should be.
+	// +required
+	Spec RegistryHubSpec `json:"spec"`
+
+	// status is what the operator saw last. It is written by the operator alone.
+	// +optional
+	Status RegistryHubStatus `json:"status,omitempty"`
+}
+
+// RegistryHubList is a list of RegistryHubs.
+// +kubebuilder:object:root=true
+type RegistryHubList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []RegistryHub `json:"items"`
+}
+
+// RegistryHubSpec is what a hub should be.
+// +kubebuilder:validation:XValidation:rule="self.mode == 'Mirror' ? has(self.mirror) : !has(self.mirror)",message="spec.mirror must be set when spec.mode is Mirror, and must not be set otherwise"
+// +kubebuilder:validation:XValidation:rule="has(self.mirror) && has(self.mirror.upstreams) && size(self.mirror.upstreams) > 0 ? size(self.hosts) == 1 : true",message="spec.mirror.upstreams can be given only for a hub with a single host; make a hub for each host, or leave upstreams out so that each host is its own upstream"
+type RegistryHubSpec struct {
+	// hosts are the registry hosts that the hub stands for, as they are written in image references:
+	// "docker.io", "registry.k8s.io", "10.0.0.1:5000", "[fd00::1]:5000". No scheme, no path. On nodes that two
+	// hubs select, the older hub has a host that both claim, and the newer hub is Stalled.
+	// At least 1, at most 16.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Hosts []RegistryHost `json:"hosts"`
+
+	// mode says what the hub is, and which member beside it is set. Mirror: a pull-through cache. It cannot
+	// be changed.
+	// +required
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec.mode cannot be changed; make another hub"
+	Mode HubMode `json:"mode"`
+
+	// mirror is set when mode is Mirror: where the content comes from, and how it is asked for. An empty
+	// object will do: then each host is its own upstream.
+	// +optional
+	Mirror *MirrorSpec `json:"mirror,omitempty"`
+
+	// storage is where the hub keeps what it pulled.
+	// +required
+	Storage StorageSpec `json:"storage"`
+
+	// proxy are settings of the Pod that serves the hub.
+	// +optional
+	Proxy ProxySpec `json:"proxy,omitempty"`
+
+	// nodes says which nodes pull through the hub, and how.
+	// +optional
+	// +kubebuilder:default={}
+	Nodes NodesSpec `json:"nodes,omitempty"`
+}
+
+// RegistryHost is a registry's host as written in image references, with a port where it has one.
+// Example: "registry.example.com:5000".
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=253
+// +kubebuilder:validation:XValidation:rule="!self.contains('://')",message="a host has no scheme: write docker.io, not https://docker.io"
+// +kubebuilder:validation:XValidation:rule="!self.contains('/')",message="a host has no path: write docker.io, not docker.io/library"
+// +kubebuilder:validation:XValidation:rule="!self.contains('@')",message="a host has no user information"
+// +kubebuilder:validation:XValidation:rule="!self.contains('?')",message="a host has no query"
+// +kubebuilder:validation:XValidation:rule="self.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\\\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*|\\\\[[0-9a-f:.]+\\\\])(:[0-9]{1,5})?$')",message="a host is a lower-case DNS name, an IPv4 address or an IPv6 address in brackets, with a port where it has one, such as docker.io or registry.example.com:5000"
+type RegistryHost string
+
+// ProxySpec are settings of the Pod that serves a hub.
+type ProxySpec struct {
+	// resources of the proxy's container. Default: none. Memory stays flat whatever the size of the images;
+	// 256Mi is ample.
+	// Example: {requests: {cpu: 100m, memory: 64Mi}, limits: {memory: 256Mi}}.
+	// +optional
+	Resources corev1.ResourceRequirements `json:"resources,omitempty"`
+
+	// nodeSelector: labels that a node must have for the proxy's Pod to run there. Default: any node.
+	// Example: {node-role.kubernetes.io/infra: ""}.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=32
+	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
+
+	// tolerations of the proxy's Pod. At most 32. Default: none.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
+
+	// priorityClassName of the proxy's Pod. Default: the cluster's default.
+	// Example: system-cluster-critical.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	PriorityClassName string `json:"priorityClassName,omitempty"`
+}
+
+// NodesSpec says which nodes pull through a hub, and how.
+type NodesSpec struct {
+	// selector chooses the nodes by their labels. Default: every Linux node.
+	// Example: {matchLabels: {zone: a}}.
+	// +optional
+	Selector *metav1.LabelSelector `json:"selector,omitempty"`
+
+	// dialTimeout is how long a node waits for the hub to accept a connection before it goes to the upstream
+	// (containerd 2.1 and later; older versions wait for the kernel's time-out). Default: 1s. From 100ms to 30s.
+	// +optional
+	// +kubebuilder:default="1s"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('100ms') && duration(self) <= duration('30s')",message="spec.nodes.dialTimeout must be from 100ms to 30s"
+	DialTimeout *metav1.Duration `json:"dialTimeout,omitempty"`
+}

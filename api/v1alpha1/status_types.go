@@ -1,0 +1,94 @@
+package v1alpha1
+
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// RegistryHubStatus is what the operator saw last.
+type RegistryHubStatus struct {
+	// observedGeneration is the generation of the spec that the rest of the status speaks of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// conditions of the hub: Ready, the summary; Reconciling and Stalled, present only while true; StorageReady,
+	// ProxyAvailable and NodesWired.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// endpoint is the URL at which nodes reach the hub.
+	// Example: http://10.96.31.7:5000.
+	// +optional
+	Endpoint string `json:"endpoint,omitempty"`
+
+	// upstreams are the registries that the hub asks, those that it chose by itself included.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	Upstreams []UpstreamStatus `json:"upstreams,omitempty"`
+
+	// storage is what the hub's volume came to.
+	// +optional
+	Storage *StorageStatus `json:"storage,omitempty"`
+
+	// nodes are the figures of the nodes that should pull through the hub.
+	// +optional
+	Nodes *NodesStatus `json:"nodes,omitempty"`
+}
+
+// UpstreamStatus is one registry that a hub asks.
+type UpstreamStatus struct {
+	// name of the upstream: as in the spec, or the host that it was derived from.
+	// +required
+	Name string `json:"name"`
+
+	// url that is asked.
+	// +required
+	URL string `json:"url"`
+}
+
+// StorageStatus is what a hub's volume came to.
+type StorageStatus struct {
+	// capacity of the volume, as the cluster granted it.
+	// +optional
+	Capacity *resource.Quantity `json:"capacity,omitempty"`
+}
+
+// NodesStatus are the figures of the nodes that should pull through a hub.
+type NodesStatus struct {
+	// desired is the number of Ready Linux nodes that the hub selects and on which an agent runs.
+	Desired int32 `json:"desired"`
+
+	// wired is how many of those have the hub's present wiring in force.
+	Wired int32 `json:"wired"`
+
+	// summary is wired/desired, for people.
+	// Example: 12/12.
+	// +optional
+	Summary string `json:"summary,omitempty"`
+
+	// failing names nodes that report an exception, sorted by name. At most 10.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=10
+	Failing []FailingNode `json:"failing,omitempty"`
+}
+
+// FailingNode is a node that cannot pull through a hub.
+type FailingNode struct {
+	// name of the node.
+	// +required
+	Name string `json:"name"`
+
+	// reason, one of the constants of NodeMirror's exceptions.
+	// Example: ForeignHostsFile.
+	// +required
+	Reason string `json:"reason"`
+
+	// message says what is the matter and what to do.
+	// +optional
+	Message string `json:"message,omitempty"`
+}

@@ -1,0 +1,92 @@
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// StorageType says what a hub's cache is kept on.
+// +kubebuilder:validation:Enum=PersistentVolumeClaim;Ephemeral
+type StorageType string
+
+// The kinds of storage.
+const (
+	// StoragePersistentVolumeClaim keeps the cache on a volume of its own, which outlives the Pod.
+	StoragePersistentVolumeClaim StorageType = "PersistentVolumeClaim"
+	// StorageEphemeral keeps the cache in the Pod's emptyDir: it is lost whenever the Pod is replaced.
+	StorageEphemeral StorageType = "Ephemeral"
+)
+
+// StorageSpec says where a hub keeps what it pulled.
+// +kubebuilder:validation:XValidation:rule="self.type == 'PersistentVolumeClaim' ? has(self.persistentVolumeClaim) : !has(self.persistentVolumeClaim)",message="spec.storage.persistentVolumeClaim must be set when spec.storage.type is PersistentVolumeClaim, and must not be set otherwise"
+// +kubebuilder:validation:XValidation:rule="self.type == 'Ephemeral' || !has(self.ephemeral)",message="spec.storage.ephemeral must not be set unless spec.storage.type is Ephemeral"
+type StorageSpec struct {
+	// type says what the cache is kept on, and which member beside it is set: PersistentVolumeClaim or
+	// Ephemeral. It cannot be changed.
+	// +required
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec.storage.type cannot be changed; make another hub"
+	Type StorageType `json:"type"`
+
+	// persistentVolumeClaim is set when type is PersistentVolumeClaim.
+	// +optional
+	PersistentVolumeClaim *PersistentVolumeClaimStorage `json:"persistentVolumeClaim,omitempty"`
+
+	// ephemeral may be set when type is Ephemeral.
+	// +optional
+	Ephemeral *EphemeralStorage `json:"ephemeral,omitempty"`
+}
+
+// VolumeRetention says what becomes of a hub's volume when the hub is deleted.
+// +kubebuilder:validation:Enum=Delete;Retain
+type VolumeRetention string
+
+// What becomes of a hub's volume when the hub is deleted.
+const (
+	// VolumeDelete deletes the claim with the hub.
+	VolumeDelete VolumeRetention = "Delete"
+	// VolumeRetain leaves the claim; a hub of the same name that is made later finds the cache again.
+	VolumeRetain VolumeRetention = "Retain"
+)
+
+// PersistentVolumeClaimStorage describes the volume that a hub's cache is kept on.
+// Example: {size: 100Gi, storageClassName: fast}.
+// +kubebuilder:validation:XValidation:rule="has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)",message="spec.storage.persistentVolumeClaim.storageClassName cannot be changed; make another hub"
+type PersistentVolumeClaimStorage struct {
+	// size of the volume. It can grow where the StorageClass allows it, and never shrinks. At least 1Mi.
+	// Example: 100Gi.
+	// +required
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity(string(oldSelf))) >= 0",message="spec.storage.persistentVolumeClaim.size cannot shrink: a volume only grows"
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('1Mi')) >= 0",message="spec.storage.persistentVolumeClaim.size must be at least 1Mi"
+	Size resource.Quantity `json:"size"`
+
+	// storageClassName of the volume. Default: the cluster's default StorageClass. It cannot be changed.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	StorageClassName *string `json:"storageClassName,omitempty"`
+
+	// accessModes of the volume. Default: [ReadWriteOncePod], so that no second Pod can write to the cache by
+	// mistake; give [ReadWriteOnce] where the storage driver does not know it. They cannot be changed.
+	// +optional
+	// +listType=set
+	// +kubebuilder:default={ReadWriteOncePod}
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=3
+	// +kubebuilder:validation:items:Enum=ReadWriteOncePod;ReadWriteOnce;ReadWriteMany
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec.storage.persistentVolumeClaim.accessModes cannot be changed; make another hub"
+	AccessModes []corev1.PersistentVolumeAccessMode `json:"accessModes,omitempty"`
+
+	// retention says what becomes of the volume when the hub is deleted: Delete or Retain. Default: Delete
+	// (what it holds can be pulled again).
+	// +optional
+	// +kubebuilder:default=Delete
+	Retention VolumeRetention `json:"retention,omitempty"`
+}
+
+// EphemeralStorage describes an emptyDir.
+// Example: {sizeLimit: 20Gi}.
+type EphemeralStorage struct {
+	// sizeLimit of the emptyDir; the kubelet evicts the Pod when it is passed. Default: none.
+	// +optional
+	SizeLimit *resource.Quantity `json:"sizeLimit,omitempty"`
+}
