@@ -1,0 +1,175 @@
+package v1alpha1
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+const (
+	operatorFile = `
+apiVersion: config.registryhub.io/v1alpha1
+kind: OperatorConfiguration
+image: ghcr.io/registryhub/registryhub:v0.1.0
+`
+	proxyFile = `
+apiVersion: config.registryhub.io/v1alpha1
+kind: ProxyConfiguration
+hub: docker-io
+store: {directory: /var/lib/registryhub}
+mirror:
+  hosts:
+  - host: docker.io
+    upstreams:
+    - {name: docker-io, url: https://registry-1.docker.io}
+`
+	nodeFile = `
+apiVersion: config.registryhub.io/v1alpha1
+kind: NodeConfiguration
+revision: 3
+hubs:
+- name: docker-io
+  uid: u
+  revision: 2
+  hosts: [docker.io]
+  endpoint: http://10.96.31.7:5000
+`
+)
+
+func TestDecodeFillsInDefaults(t *testing.T) {
+	t.Parallel()
+	operator, err := DecodeOperatorConfiguration([]byte(operatorFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantAgent := NodeAgentConfiguration{CertsDirectory: "/etc/containerd/certs.d", RunDirectory: "/run/registryhub"}
+	if diff := cmp.Diff(wantAgent, operator.NodeAgent); diff != "" {
+		t.Errorf("node agent's defaults (-want +got):\n%s", diff)
+	}
+	if operator.Namespace != "registryhub-system" || operator.NodeGracePeriod.Duration != time.Minute {
+		t.Errorf("defaults are %q and %s", operator.Namespace, operator.NodeGracePeriod.Duration)
+	}
+	proxy, err := DecodeProxyConfiguration([]byte(proxyFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if proxy.Listen.Registry != ":5000" || proxy.Mirror.Tags.RevalidateAfter.Duration != 5*time.Minute {
+		t.Errorf("defaults are %q and %s", proxy.Listen.Registry, proxy.Mirror.Tags.RevalidateAfter.Duration)
+	}
+	node, err := DecodeNodeConfiguration([]byte(nodeFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if node.Hubs[0].DialTimeout.Duration != time.Second {
+		t.Errorf("dialTimeout defaults to %s", node.Hubs[0].DialTimeout.Duration)
+	}
+}
+
+func TestDecodeRefusesAndNamesTheField(t *testing.T) {
+	t.Parallel()
+	operator := func(data []byte) error { _, err := DecodeOperatorConfiguration(data); return err }
+	proxy := func(data []byte) error { _, err := DecodeProxyConfiguration(data); return err }
+	node := func(data []byte) error { _, err := DecodeNodeConfiguration(data); return err }
+	tests := map[string]struct {
+		decode   func([]byte) error
+		file     string
+		old, new string
+		want     string
+	}{
+		"an unknown field":                    {operator, operatorFile, "image:", "imagge: x\nimage:", `unknown field "imagge"`},
+		"an unknown field inside":             {proxy, proxyFile, "name: docker-io", "nam: docker-io", `unknown field "mirror.hosts[0].upstreams[0].nam"`},
+		"a field that is given twice":         {operator, operatorFile, "image:", "image: x\nimage:", "already set"},
+		"another kind":                        {proxy, operatorFile, "", "", `kind "OperatorConfiguration"`},
+		"another version":                     {node, nodeFile, "v1alpha1", "v9", `v9`},
+		"no image":                            {operator, operatorFile, "image: ghcr.io/registryhub/registryhub:v0.1.0", "", "image: required"},
+		"a relative certs directory":          {operator, operatorFile, "image:", "nodeAgent: {certsDirectory: certs.d}\nimage:", "nodeAgent.certsDirectory"},
+		"the root as run directory":           {operator, operatorFile, "image:", "nodeAgent: {runDirectory: /}\nimage:", "nodeAgent.runDirectory"},
+		"a negative grace":                    {operator, operatorFile, "image:", "nodeGracePeriod: -1s\nimage:", "nodeGracePeriod"},
+		"no hub":                              {proxy, proxyFile, "hub: docker-io", "", "hub: required"},
+		"no store":                            {proxy, proxyFile, "store: {directory: /var/lib/registryhub}", "store: {}", "store.directory"},
+		"a host with a scheme":                {proxy, proxyFile, "host: docker.io", "host: https://docker.io", "mirror.hosts[0].host"},
+		"an upstream without a scheme":        {proxy, proxyFile, "https://registry-1.docker.io", "registry-1.docker.io", "mirror.hosts[0].upstreams[0].url"},
+		"an upstream with a query":            {proxy, proxyFile, "https://registry-1.docker.io", "'https://x.io/?a=b'", "query"},
+		"a rule that does not compile":        {proxy, proxyFile, "mirror:", "mirror:\n  fallbackRules: [{name: a, match: '(', rewrite: b}]", "mirror.fallbackRules[0].match"},
+		"a rule on a status of trouble":       {proxy, proxyFile, "mirror:", "mirror:\n  fallbackRules: [{name: a, match: a, rewrite: b, onStatus: [503]}]", "mirror.fallbackRules[0].onStatus[0]"},
+		"a node's hub without hosts":          {node, nodeFile, "hosts: [docker.io]", "hosts: []", "hubs[0].hosts"},
+		"an IPv6 host without its brackets":   {node, nodeFile, "hosts: [docker.io]", "hosts: ['fd00::1']", "hubs[0].hosts[0]"},
+		"an endpoint that is not a URL":       {node, nodeFile, "http://10.96.31.7:5000", "10.96.31.7:5000", "hubs[0].endpoint"},
+		"a selector with an unknown operator": {node, nodeFile, "  uid: u", "  uid: u\n  selector: {matchExpressions: [{key: a, operator: Like}]}", "hubs[0].selector"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := strings.Replace(tc.file, tc.old, tc.new, 1)
+			err := tc.decode([]byte(file))
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("decoding answers %v: want an error that says %q", err, tc.want)
+			}
+		})
+	}
+}
+
+func TestValidateNeverShowsUserInformation(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{"https://me:hunter2@x.io", "https://me:hunter2@x.io:bad", "https://hunter2@x.io/%zz"} {
+		if err := ValidateUpstreamURL("url", value); err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("the error of a URL with user information is %v", err)
+		}
+	}
+}
+
+func TestValidateHost(t *testing.T) {
+	t.Parallel()
+	tests := map[string]bool{
+		"docker.io": true, "localhost:5000": true, "10.0.0.1:5000": true, "[fd00::1]": true, "[fd00::1]:5000": true,
+		"": false, "Docker.io": false, "docker.io/library": false, "https://docker.io": false, "a@b": false,
+		"fd00::1": false, "[10.0.0.1]:5000": false, "[fd00::1": false, "-a.io": false, "a..b": false, "a.io:": false,
+		"..": false, "a.io:123456": false, "_default": false, "*": false,
+	}
+	for host, want := range tests {
+		if err := ValidateHost("host", host); (err == nil) != want {
+			t.Errorf("ValidateHost(%q) = %v: want valid %v", host, err, want)
+		}
+	}
+}
+
+func TestEncodeRoundTrips(t *testing.T) {
+	t.Parallel()
+	want := &NodeConfiguration{Revision: 7, Hubs: []NodeHub{{
+		Name: "a", UID: "u", Revision: 7, Hosts: []string{"a.io"}, Endpoint: "http://[fd00::1]:5000",
+		DialTimeout: &metav1.Duration{Duration: 2 * time.Second},
+		Selector:    &metav1.LabelSelector{MatchLabels: map[string]string{"zone": "a"}},
+	}}}
+	data, err := Encode(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := DecodeNodeConfiguration(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("decoded differs from what was encoded (-want +got):\n%s", diff)
+	}
+}
+
+func FuzzDecodeProxyConfiguration(f *testing.F) {
+	f.Add([]byte(proxyFile))
+	f.Add([]byte("apiVersion: config.registryhub.io/v1alpha1\nkind: ProxyConfiguration\nmirror: {hosts: [{host: a, upstreams: [{}]}]}"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		config, err := DecodeProxyConfiguration(data)
+		if err != nil {
+			return
+		}
+		again, err := Encode(config)
+		if err != nil {
+			t.Fatalf("a configuration that decodes does not encode: %v", err)
+		}
+		if _, err := DecodeProxyConfiguration(again); err != nil {
+			t.Fatalf("a configuration that was encoded does not decode: %v\n%s", err, again)
+		}
+	})
+}
