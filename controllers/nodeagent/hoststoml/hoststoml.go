@@ -1,0 +1,101 @@
+// Package hoststoml writes and reads the hosts.toml files that lead containerd to a hub. It is pure: bytes in,
+// bytes out.
+//
+// The format is containerd's (https://github.com/containerd/containerd/blob/main/docs/hosts.md). What is left out
+// matters as much as what is written: without `server`, containerd goes on to the namespace's own registry after
+// the mirrors (docker.io's is registry-1.docker.io, which only that default knows); and TLS keys on an http
+// mirror would make it try HTTPS first.
+package hoststoml
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/url"
+	"reflect"
+	"time"
+	"unicode/utf8"
+)
+
+// File is what one hosts.toml of ours says.
+type File struct {
+	// Hub that the file leads to, and the revision at which its wiring last changed: the mark in the first line.
+	Hub      string
+	Revision int64
+
+	// Mirrors are tried in this order, and the upstream after them. At least one.
+	Mirrors []Mirror
+}
+
+// Mirror is one registry that is tried before the upstream, for pulls only.
+type Mirror struct {
+	// URL of the registry, http or https, without a path. An IPv6 address stands in brackets.
+	URL string
+
+	// DialTimeout bounds the TCP connect, so that an address nobody answers at costs a pull this much and not
+	// half a minute. Known to containerd from 2.1 on, ignored before.
+	DialTimeout time.Duration
+}
+
+// capabilities of every mirror. Without them containerd would push to it too; `referrers` makes versions before
+// 2.2 drop the whole file.
+var capabilities = []string{"pull", "resolve"}
+
+// Encode writes the file, mark first, mirrors in their order. It refuses what containerd would not take as it is
+// meant, and reads back what it wrote: a file that containerd drops would silently take the hub out of every pull.
+func Encode(f File) ([]byte, error) {
+	if err := f.validate(); err != nil {
+		return nil, fmt.Errorf("encoding hosts.toml for hub %q: %w", f.Hub, err)
+	}
+	var out bytes.Buffer
+	fmt.Fprintln(&out, mark(f.Hub, f.Revision))
+	for _, m := range f.Mirrors {
+		fmt.Fprintf(&out, "\n[host.%s]\n", quote(m.URL))
+		fmt.Fprintf(&out, "  capabilities = %s\n", quoteAll(capabilities))
+		fmt.Fprintf(&out, "  dial_timeout = %s\n", quote(m.DialTimeout.String()))
+	}
+	back, err := Decode(out.Bytes())
+	if err != nil {
+		return nil, fmt.Errorf("reading back what was encoded: %w", err)
+	}
+	if !reflect.DeepEqual(back, f) {
+		return nil, fmt.Errorf("encoding hosts.toml for hub %q: %+v reads back as %+v", f.Hub, f, back)
+	}
+	return out.Bytes(), nil
+}
+
+func (f File) validate() error {
+	if !utf8.ValidString(f.Hub) {
+		return errors.New("the hub's name is not UTF-8")
+	}
+	if len(f.Mirrors) == 0 {
+		return errors.New("it has no mirror: a file without one says nothing")
+	}
+	seen := map[string]bool{}
+	for _, m := range f.Mirrors {
+		if seen[m.URL] {
+			return fmt.Errorf("mirror %q is there twice: containerd drops a file with a duplicate table", m.URL)
+		}
+		seen[m.URL] = true
+		if err := m.validate(); err != nil {
+			return fmt.Errorf("mirror %q: %w", m.URL, err)
+		}
+	}
+	return nil
+}
+
+func (m Mirror) validate() error {
+	u, err := url.Parse(m.URL)
+	switch {
+	case err != nil || !utf8.ValidString(m.URL):
+		return errors.New("not a URL: write it like http://10.96.31.7:5000 or http://[fd00::7]:5000")
+	case u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "":
+		return errors.New("not an absolute http or https URL")
+	case u.Scheme+"://"+u.Host != m.URL:
+		// containerd would ask "http://host/" for "//v2".
+		return errors.New("it holds more than scheme, host and port: leave the rest out, a final slash too")
+	case m.DialTimeout <= 0:
+		return fmt.Errorf("dial timeout %s: it must be above zero, since containerd takes zero for no limit", m.DialTimeout)
+	}
+	return nil
+}
