@@ -1,0 +1,70 @@
+// Package fsstore keeps content in a directory. The tree is the only truth: there is no index that could be lost.
+//
+//	blobs/<algorithm>/<2 hex>/<hex>              an object, then a trailer of 16 bytes that holds its size
+//	partial/<algorithm>-<hex>                    a fill, locked (flock) by the process that writes it
+//	quarantine/<algorithm>-<hex>                 an object that was found damaged
+//	repositories/<host>/<name...>/_links/<algorithm>/<hex>
+//	repositories/<host>/<name...>/_tags/<tag>
+//	tmp/                                         files before their rename
+//
+// The trailer makes a truncated file known when it is opened, at the cost of one small read and no second file.
+// Everything is written beside its place, synced, renamed, and its directory synced.
+package fsstore
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/registryhub/registryhub/proxy/store"
+)
+
+// staleTemporary is the age at which a file in tmp/ is taken to be left over from a crash.
+const staleTemporary = time.Hour
+
+const (
+	dirMode  fs.FileMode = 0o750
+	fileMode fs.FileMode = 0o640
+)
+
+// Store is a store.Store in a directory. Several processes may have the same directory.
+type Store struct {
+	root string
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open returns the store in a directory, which is made when missing. The directory must be writable.
+func Open(root string) (*Store, error) {
+	s := &Store{root: root}
+	for _, dir := range []string{"blobs", "partial", "quarantine", "repositories", "tmp"} {
+		if err := ensureDir(filepath.Join(root, dir)); err != nil {
+			return nil, fmt.Errorf("opening the store in %s: %w: make the directory writable for this user", root, err)
+		}
+	}
+	if err := s.removeLeftovers(); err != nil {
+		return nil, fmt.Errorf("opening the store in %s: removing what a crash left: %w", root, err)
+	}
+	return s, nil
+}
+
+func (s *Store) removeLeftovers() error {
+	dir := filepath.Join(s.root, "tmp")
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err != nil || time.Since(info.ModTime()) < staleTemporary {
+			continue // gone meanwhile, or being written by a predecessor that drains
+		}
+		if err := os.Remove(filepath.Join(dir, entry.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+package fsstore
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/registryhub/registryhub/proxy/store"
+)
+
+// The trailer is this, then the size of the object in 8 bytes, most significant first.
+const trailerMagic = "rhubobj1"
+
+const trailerSize = int64(len(trailerMagic) + 8)
+
+func trailer(size int64) []byte {
+	return binary.BigEndian.AppendUint64([]byte(trailerMagic), uint64(size))
+}
+
+// Open implements store.Content.
+func (s *Store) Open(_ context.Context, d digest.Digest) (store.Object, error) {
+	if err := d.Validate(); err != nil {
+		return nil, fmt.Errorf("opening an object: %w", err)
+	}
+	file, err := os.Open(s.blobPath(d))
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", d, typed(err))
+	}
+	size, err := wholeSize(file)
+	if err != nil {
+		return nil, errors.Join(s.quarantine(d, err), file.Close())
+	}
+	return &object{reader: reader{file: file}, size: size}, nil
+}
+
+// quarantine puts a damaged object aside, where the last one of each digest is kept for a person to look at.
+func (s *Store) quarantine(d digest.Digest, cause error) error {
+	if err := os.Rename(s.blobPath(d), s.quarantinePath(d)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("putting %s aside, which is damaged (%w): %w", d, cause, err)
+	}
+	return fmt.Errorf("opening %s: it was damaged and is now in quarantine: %w: %w", d, cause, store.ErrNotFound)
+}
+
+var errTrailer = errors.New("its length is not the one that it was written with")
+
+// wholeSize returns the size of the object in a file, or an error when bytes are missing or too many.
+func wholeSize(file *os.File) (int64, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return 0, err
+	}
+	size := info.Size() - trailerSize
+	if size < 0 {
+		return 0, errTrailer
+	}
+	var got [trailerSize]byte
+	if _, err := file.ReadAt(got[:], size); err != nil {
+		return 0, err
+	}
+	if !bytes.Equal(got[:], trailer(size)) {
+		return 0, errTrailer
+	}
+	return size, nil
+}
+
+// Put implements store.Content.
+func (s *Store) Put(_ context.Context, proof store.Proof, data []byte) error {
+	d := proof.Digest()
+	if d == "" || proof.Size() != int64(len(data)) {
+		return fmt.Errorf("keeping %d bytes: the proof is for %d bytes of %q", len(data), proof.Size(), d)
+	}
+	path := s.blobPath(d)
+	err := ensureDir(filepath.Dir(path))
+	if err == nil {
+		err = s.writeFile(path, data, trailer(proof.Size()))
+	}
+	if err == nil {
+		err = syncDir(filepath.Dir(path))
+	}
+	if err != nil {
+		return fmt.Errorf("keeping %s: %w", d, err)
+	}
+	return nil
+}
+
+type object struct {
+	reader
+	size int64
+}
+
+func (o *object) Size() int64 { return o.size }
+
+// reader is a store.Reader with a file description, and so an offset, of its own.
+type reader struct {
+	file *os.File
+}
+
+func (r *reader) Close() error { return r.file.Close() }
+
+// Section implements store.Reader. The kernel sends its bytes when it is copied to a connection.
+func (r *reader) Section(_ context.Context, offset, length int64) (io.ReadCloser, error) {
+	if _, err := r.file.Seek(offset, io.SeekStart); err != nil {
+		return nil, fmt.Errorf("reading from byte %d: %w", offset, err)
+	}
+	return &section{LimitedReader: io.LimitedReader{R: r.file, N: length}}, nil
+}
+
+// section shows a destination the limited *os.File that net/http and net give to sendfile(2).
+type section struct {
+	io.LimitedReader
+}
+
+// WriteTo implements io.WriterTo.
+func (s *section) WriteTo(w io.Writer) (int64, error) {
+	if to, ok := w.(io.ReaderFrom); ok {
+		return to.ReadFrom(&s.LimitedReader)
+	}
+	return io.Copy(w, &s.LimitedReader)
+}
+
+// Close implements io.Closer; the file belongs to the reader.
+func (s *section) Close() error { return nil }
