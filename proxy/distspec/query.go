@@ -1,0 +1,82 @@
+package distspec
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	config "github.com/registryhub/registryhub/api/config/v1alpha1"
+)
+
+// Namespace is the registry host that a client names in ?ns=, in lower case; "" when it names none. containerd
+// adds it when it asks a mirror. It is a key to look up among the hub's hosts, never an address to dial. What is no
+// host, or is there twice with different values, is *Error 400 NAME_INVALID.
+func Namespace(rawQuery string) (string, error) {
+	if rawQuery == "" {
+		return "", nil
+	}
+	values, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return "", invalidNamespace()
+	}
+	namespace := ""
+	for _, value := range values["ns"] {
+		value = strings.ToLower(value)
+		if config.ValidateHost("ns", value) != nil || (namespace != "" && namespace != value) {
+			return "", invalidNamespace()
+		}
+		namespace = value
+	}
+	return namespace, nil
+}
+
+func invalidNamespace() error {
+	return NewError(http.StatusBadRequest, CodeNameInvalid, "the query's ns is not one registry host, such as docker.io")
+}
+
+// PageQuery keeps of a query what pages a tags list: n and last ("Listing Tags"). Everything else, such as ns, is
+// for the hub and not for the upstream.
+func PageQuery(rawQuery string) string {
+	values, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return ""
+	}
+	kept := url.Values{}
+	for _, name := range []string{"n", "last"} {
+		if values.Has(name) {
+			kept.Set(name, values.Get(name))
+		}
+	}
+	return kept.Encode()
+}
+
+// NextPage is the page query of a Link header's rel="next" (RFC 8288), or "" when there is none. Only the query is
+// taken: where the next page is, the caller knows, and an upstream must not choose it.
+func NextPage(link string) string {
+	for entry := range strings.SplitSeq(link, ",") {
+		target, parameters, _ := strings.Cut(strings.TrimSpace(entry), ">")
+		target, bracketed := strings.CutPrefix(target, "<")
+		if !bracketed || !isNext(parameters) {
+			continue
+		}
+		if u, err := url.Parse(target); err == nil {
+			return PageQuery(u.RawQuery)
+		}
+	}
+	return ""
+}
+
+func isNext(parameters string) bool {
+	for parameter := range strings.SplitSeq(parameters, ";") {
+		name, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")
+		if strings.EqualFold(name, "rel") && strings.EqualFold(strings.Trim(value, `"`), "next") {
+			return true
+		}
+	}
+	return false
+}
+
+// NextLink is the Link header that leads a client to the next page of a repository's tags.
+func NextLink(repository, pageQuery string) string {
+	return "<" + BuildPath(Request{Kind: KindTags, Repository: repository}) + "?" + pageQuery + `>; rel="next"`
+}
