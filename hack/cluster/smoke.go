@@ -1,0 +1,5 @@
+package main
+
+import "context"
+
+func smoke(ctx context.Context, _ []string) error { return nil }
