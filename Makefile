@@ -1,0 +1,95 @@
+# Run `make` to see the targets. Everything that is built lands in .cache/ and bin/, which git ignores.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+CACHE ?= $(CURDIR)/.cache
+TOOLS := $(CACHE)/tools
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+IMAGE ?= ghcr.io/registryhub/registryhub:v0.1.0
+LDFLAGS := -s -w -X main.version=$(VERSION)
+# The packages of the product's module that hold tests, and those of test/ that need no cluster.
+ROOT := $(shell [ "$$(id -u)" = 0 ] && [ "$$(uname -s)" = Linux ] && echo yes)
+
+##@ The two commands
+
+.PHONY: demo
+demo: ## Bring up a real cluster on this box, pull through a hub, print what happened (root on Linux).
+	go run ./hack/demo
+
+.PHONY: test
+test: test-unit test-envtest test-e2e ## Run every test; the end-to-end part needs root on Linux.
+
+##@ Parts of the tests
+
+.PHONY: test-unit
+test-unit: ## Unit tests of both modules, containerd's own parsers included, with the race detector.
+	go test -race ./...
+	cd test && go test -race ./architecture/... ./oracles/...
+
+.PHONY: test-envtest
+test-envtest: ## The operator against a real kube-apiserver and etcd.
+	assets="$$(go run ./hack/cluster assets)" && cd test && KUBEBUILDER_ASSETS="$$assets" go test -race -timeout 15m ./envtest/...
+
+.PHONY: test-e2e
+test-e2e: ## The whole on a real two-node cluster (root on Linux).
+ifeq ($(ROOT),yes)
+	cd test && go test -race -timeout 40m -count=1 -v ./e2e/...
+else
+	@echo "LEFT OUT: the end-to-end suite makes network namespaces and runs kubelets: it needs root on Linux."
+endif
+
+.PHONY: test-long
+test-long: ## What takes longer than a person waits: the end-to-end suite with containerd 1.6, and fuzzing.
+	cd test && REGISTRYHUB_E2E_CONTAINERD=1.6 go test -race -timeout 60m -count=1 -v ./e2e/...
+	hack/fuzz 10m
+
+##@ Checks
+
+.PHONY: verify
+verify: ## Regenerate, lint, and assert that nothing changed.
+	hack/verify
+
+.PHONY: lint
+lint: $(TOOLS)/golangci-lint ## Lint both modules.
+	$(TOOLS)/golangci-lint run ./...
+	cd test && $(TOOLS)/golangci-lint run --config ../.golangci.yaml ./...
+
+.PHONY: fmt
+fmt: $(TOOLS)/golangci-lint ## Format both modules.
+	$(TOOLS)/golangci-lint fmt ./...
+	cd test && $(TOOLS)/golangci-lint fmt --config ../.golangci.yaml ./...
+
+##@ Building
+
+.PHONY: build
+build: ## Build the static binary to bin/registryhub.
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/registryhub ./cmd/registryhub
+
+.PHONY: image
+image: build ## Pack the binary into bin/image.tar, without a container engine.
+	go run ./hack/image --binary bin/registryhub --tag $(IMAGE) --output bin/image.tar
+
+.PHONY: generate
+generate: $(TOOLS)/controller-gen $(TOOLS)/crd-ref-docs ## Generate deep copies, CRDs and the API reference.
+	$(TOOLS)/controller-gen object paths=./api/...
+	$(TOOLS)/controller-gen crd paths=./api/v1alpha1/... output:crd:dir=config/crd/bases
+	$(TOOLS)/crd-ref-docs --source-path=api/v1alpha1 --config=hack/crd-ref-docs.yaml --renderer=markdown --output-path=docs/api-reference.md --log-level=ERROR
+
+.PHONY: clean
+clean: ## Take the cluster down and remove what was built.
+	-go run ./hack/cluster down
+	rm -rf bin $(CACHE)
+
+$(TOOLS)/controller-gen: hack/tools/go.sum
+	cd hack/tools && go build -o $@ sigs.k8s.io/controller-tools/cmd/controller-gen
+
+$(TOOLS)/golangci-lint: hack/tools/go.sum
+	cd hack/tools && go build -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+$(TOOLS)/crd-ref-docs: hack/tools/go.sum
+	cd hack/tools && go build -o $@ github.com/elastic/crd-ref-docs
+
+.PHONY: help
+help: ## Print this.
+	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z][-a-z0-9]*:.*##/ {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
