@@ -1,0 +1,19 @@
+package certsd
+
+import "fmt"
+
+// ForeignError says that a host has an entry in the certs directory that is not ours. It was left alone.
+type ForeignError struct {
+	// Host that is therefore not wired.
+	Host string
+	// Path of the entry.
+	Path string
+	// What it is, such as "a directory".
+	What string
+}
+
+// Error says what a person can do.
+func (e *ForeignError) Error() string {
+	return fmt.Sprintf("%s is %s that RegistryHub did not make, and was left alone: %s does not go through the hub on this node. "+
+		"To wire it, move the entry out of the directory; the agent sees it within seconds", e.Path, e.What, e.Host)
+}
