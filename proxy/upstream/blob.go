@@ -1,0 +1,102 @@
+package upstream
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/registryhub/registryhub/proxy/distspec"
+)
+
+// Blob is a blob on its way from the upstream. Its bytes are not verified: whoever has all of them does that.
+type Blob struct {
+	// Body begins at the offset that was asked for. It must be closed. Its errors are typed as those of the client;
+	// one that ends early is *UnreachableError with io.ErrUnexpectedEOF.
+	Body io.ReadCloser
+	// Size of the whole blob in bytes; -1 when the upstream does not say.
+	Size int64
+	// Partial is true when the upstream sends a part. When it sends the whole although only a part was asked for,
+	// Body still begins at the offset, after the bytes before it were transferred and thrown away.
+	Partial bool
+}
+
+// Blob fetches a blob from an offset in bytes on, 0 for all of it. The context must live as long as Body is read:
+// its end breaks the transfer off.
+func (c *Client) Blob(ctx context.Context, repository string, d digest.Digest, offset int64) (*Blob, error) {
+	what, want := blobRequest(repository, d), []int{http.StatusOK}
+	if offset > 0 {
+		what.bytes = fmt.Sprintf("bytes=%d-", offset)
+		want = append(want, http.StatusPartialContent)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	timer := stallTimer(cancel, c.timeouts.Document)
+	resp, err := c.send(ctx, http.MethodGet, what, want...)
+	timer.Stop()
+	if err != nil {
+		cancel(nil)
+		return nil, err
+	}
+	s, err := spanOf(resp, offset)
+	if err != nil {
+		cancel(nil)
+		_ = resp.Body.Close() // The connection was given up by cancel.
+		return nil, err
+	}
+	idle := &idleBody{resp: resp, cancel: cancel, timer: timer, timeout: c.timeouts.Idle}
+	return &Blob{Body: &spanBody{inner: idle, skip: s.skip, left: s.length}, Size: s.size, Partial: s.partial}, nil
+}
+
+// BlobHead asks whether the upstream has a blob, and how large it is.
+func (c *Client) BlobHead(ctx context.Context, repository string, d digest.Digest) (Descriptor, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeouts.Document)
+	defer cancel()
+	resp, err := c.send(ctx, http.MethodHead, blobRequest(repository, d), http.StatusOK)
+	if err != nil {
+		return Descriptor{}, err
+	}
+	defer discard(resp)
+	return Descriptor{MediaType: headerMediaType(resp), Digest: d, Size: resp.ContentLength}, nil
+}
+
+func blobRequest(repository string, d digest.Digest) request {
+	return request{Request: distspec.Request{Kind: distspec.KindBlob, Repository: repository, Reference: distspec.DigestReference(d)}}
+}
+
+// span is what an answer holds of a blob.
+type span struct {
+	skip    int64 // Bytes to throw away at the beginning.
+	length  int64 // Bytes after those; -1 when unknown.
+	size    int64 // Bytes of the whole blob; -1 when unknown.
+	partial bool
+}
+
+// spanOf checks that the answer holds what was asked for.
+func spanOf(resp *http.Response, offset int64) (span, error) {
+	if resp.StatusCode == http.StatusPartialContent {
+		return partialSpan(resp, offset)
+	}
+	size := resp.ContentLength
+	switch {
+	case size < 0:
+		return span{skip: offset, length: -1, size: -1}, nil
+	case size < offset:
+		return span{}, invalidResponse(resp.Request, "the blob has %d bytes, fewer than the offset %d", size, offset)
+	}
+	return span{skip: offset, length: size - offset, size: size}, nil
+}
+
+func partialSpan(resp *http.Response, offset int64) (span, error) {
+	sent, size, err := distspec.ParseContentRange(resp.Header.Get("Content-Range"))
+	switch {
+	case err != nil:
+		return span{}, invalidResponse(resp.Request, "%v", err)
+	case sent.First != offset:
+		return span{}, invalidResponse(resp.Request, "it begins at byte %d instead of %d", sent.First, offset)
+	case resp.ContentLength >= 0 && resp.ContentLength != sent.Length():
+		return span{}, invalidResponse(resp.Request, "its %d bytes are not the %d of its Content-Range", resp.ContentLength, sent.Length())
+	}
+	return span{length: sent.Length(), size: size, partial: true}, nil
+}
