@@ -39,7 +39,7 @@ func launchSandbox(ctx context.Context, machine sandbox.Sandbox, mounts []sandbo
 		Path:     plan.Path,
 		Mounts:   mounts,
 		Sysctls:  sysctls,
-	}, "/proc/self/exe", initVerb)
+	}, "/proc/self/exe", initVerb, machine.Name)
 }
 
 // connect makes the cluster's network.

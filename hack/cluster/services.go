@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 
 	"github.com/registryhub/registryhub/hack/cluster/kubeapi"
@@ -31,7 +32,7 @@ func serveNames(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("listening for names: %w", err)
 	}
-	return names.Serve(ctx, connection, names.Either(names.HostsFile(*hosts), names.Services(client.ClusterIP)))
+	return names.Serve(ctx, connection, names.Either(names.HostsFile(*hosts), names.Services(netip.MustParsePrefix(plan.PodNetwork), client.ClusterIP)))
 }
 
 // serveVolumes is a node's provisioner of volumes, in the node's sandbox.

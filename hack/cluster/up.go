@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 
 	"github.com/registryhub/registryhub/hack/cluster/assets"
 	"github.com/registryhub/registryhub/hack/cluster/plan"
@@ -106,6 +107,9 @@ func (c *cluster) start(ctx context.Context) error {
 	if err := checkAddresses(); err != nil {
 		return err
 	}
+	if err := loadBridgeFilter(ctx); err != nil {
+		return err
+	}
 	store, err := assets.Find(step)
 	if err != nil {
 		return err
@@ -146,6 +150,19 @@ func checkAddresses() error {
 				return fmt.Errorf("the machine has the address %s, in the network %s that the cluster needs: remove it", address, network)
 			}
 		}
+	}
+	return nil
+}
+
+// loadBridgeFilter loads the kernel module without which kube-proxy's rules do not see the packets
+// between pods of one node. Kernels that have it built in have its parameters from the start.
+func loadBridgeFilter(ctx context.Context) error {
+	if _, err := os.Stat("/proc/sys/net/bridge"); err == nil {
+		return nil
+	}
+	step("loading the kernel module br_netfilter")
+	if printed, err := exec.CommandContext(ctx, "modprobe", "br_netfilter").CombinedOutput(); err != nil {
+		return fmt.Errorf("loading the kernel module br_netfilter, which pods need to reach Services: %w: %s", err, printed)
 	}
 	return nil
 }

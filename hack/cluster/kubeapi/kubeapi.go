@@ -6,13 +6,13 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
+
+	"github.com/registryhub/registryhub/hack/cluster/pki"
 )
 
 // answerLimit bounds what is read of an answer.
@@ -41,12 +41,10 @@ func New(server string, credentials Credentials) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("loading a client certificate: %w", err)
 	}
-	authority, err := os.ReadFile(credentials.Authority)
+	roots, err := pki.Pool(credentials.Authority)
 	if err != nil {
-		return nil, fmt.Errorf("loading the cluster's authority: %w", err)
+		return nil, err
 	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(authority)
 	settings := &tls.Config{Certificates: []tls.Certificate{certificate}, RootCAs: roots, MinVersion: tls.VersionTLS12}
 	return &Client{server: server, client: &http.Client{Transport: &http.Transport{TLSClientConfig: settings}}}, nil
 }

@@ -18,13 +18,21 @@ import (
 const ttl = 1
 
 // Resolver finds the address of a name; ok is false for a name that does not exist.
-type Resolver func(ctx context.Context, name string) (address netip.Addr, ok bool)
+type Resolver func(ctx context.Context, asked Question) (address netip.Addr, ok bool)
+
+// Question is what was asked, and by whom.
+type Question struct {
+	// Name has no dot at its end.
+	Name string
+	// From is the address of the one who asks.
+	From netip.Addr
+}
 
 // Either resolves by the first of resolvers that knows a name.
 func Either(resolvers ...Resolver) Resolver {
-	return func(ctx context.Context, name string) (netip.Addr, bool) {
+	return func(ctx context.Context, asked Question) (netip.Addr, bool) {
 		for _, resolve := range resolvers {
-			if address, ok := resolve(ctx, name); ok {
+			if address, ok := resolve(ctx, asked); ok {
 				return address, true
 			}
 		}
@@ -32,12 +40,13 @@ func Either(resolvers ...Resolver) Resolver {
 	}
 }
 
-// Services resolves NAME.NAMESPACE.svc.cluster.local to the Service's ClusterIP.
-func Services(clusterIP func(ctx context.Context, namespace, name string) (string, error)) Resolver {
-	return func(ctx context.Context, name string) (netip.Addr, bool) {
-		service, ok := strings.CutSuffix(strings.ToLower(name), ".svc.cluster.local")
+// Services resolves NAME.NAMESPACE.svc.cluster.local to the Service's ClusterIP, for those who are in the
+// network of the pods: nodes do not use the cluster's DNS, and what works here must not rely on it.
+func Services(pods netip.Prefix, clusterIP func(ctx context.Context, namespace, name string) (string, error)) Resolver {
+	return func(ctx context.Context, asked Question) (netip.Addr, bool) {
+		service, ok := strings.CutSuffix(strings.ToLower(asked.Name), ".svc.cluster.local")
 		parts := strings.Split(service, ".")
-		if !ok || len(parts) != 2 {
+		if !ok || len(parts) != 2 || !pods.Contains(asked.From) {
 			return netip.Addr{}, false
 		}
 		found, err := clusterIP(ctx, parts[1], parts[0])
@@ -52,12 +61,12 @@ func Services(clusterIP func(ctx context.Context, namespace, name string) (strin
 // HostsFile resolves names by a hosts file, which is read anew each time. The last line that has a
 // name counts.
 func HostsFile(file string) Resolver {
-	return func(_ context.Context, name string) (netip.Addr, bool) {
+	return func(_ context.Context, asked Question) (netip.Addr, bool) {
 		content, err := os.ReadFile(file)
 		if err != nil {
 			return netip.Addr{}, false
 		}
-		return lookUp(string(content), name)
+		return lookUp(string(content), asked.Name)
 	}
 }
 
@@ -94,15 +103,24 @@ func Serve(ctx context.Context, connection net.PacketConn, resolve Resolver) err
 		if err != nil {
 			return fmt.Errorf("receiving questions: %w", err)
 		}
-		if reply, err := answer(ctx, buffer[:size], resolve); err == nil {
+		if reply, err := answer(ctx, buffer[:size], addressOf(from), resolve); err == nil {
 			// A reply that is lost is asked for again.
 			_, _ = connection.WriteTo(reply, from)
 		}
 	}
 }
 
+// addressOf returns the address of a peer, the zero one if it has none.
+func addressOf(peer net.Addr) netip.Addr {
+	port, err := netip.ParseAddrPort(peer.String())
+	if err != nil {
+		return netip.Addr{}
+	}
+	return port.Addr().Unmap()
+}
+
 // answer returns the reply to one message.
-func answer(ctx context.Context, message []byte, resolve Resolver) ([]byte, error) {
+func answer(ctx context.Context, message []byte, from netip.Addr, resolve Resolver) ([]byte, error) {
 	var parser dnsmessage.Parser
 	header, err := parser.Start(message)
 	if err != nil {
@@ -112,7 +130,7 @@ func answer(ctx context.Context, message []byte, resolve Resolver) ([]byte, erro
 	if err != nil {
 		return nil, fmt.Errorf("parsing a question: %w", err)
 	}
-	address, found := resolve(ctx, strings.TrimSuffix(question.Name.String(), "."))
+	address, found := resolve(ctx, Question{Name: strings.TrimSuffix(question.Name.String(), "."), From: from})
 	reply := dnsmessage.Message{
 		Header: dnsmessage.Header{
 			ID: header.ID, Response: true, Authoritative: true,

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -39,6 +40,37 @@ type Authority struct {
 	Pair
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
+}
+
+// Load reads the authority that [Pair.Write] stored at base.
+func Load(base string) (*Authority, error) {
+	loaded, err := tls.LoadX509KeyPair(base+".pem", base+"-key.pem")
+	if err != nil {
+		return nil, fmt.Errorf("loading an authority: %w", err)
+	}
+	key, ok := loaded.PrivateKey.(*ecdsa.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("%s-key.pem holds a %T, want an ECDSA key", base, loaded.PrivateKey)
+	}
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: loaded.Leaf.Raw})
+	encodedKey, err := keyPEM(key)
+	if err != nil {
+		return nil, err
+	}
+	return &Authority{Pair: Pair{Certificate: certificate, Key: encodedKey}, certificate: loaded.Leaf, key: key}, nil
+}
+
+// Pool returns a pool with the certificates of a PEM file.
+func Pool(file string) (*x509.CertPool, error) {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("loading an authority's certificate: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(content) {
+		return nil, fmt.Errorf("%s holds no certificate", file)
+	}
+	return pool, nil
 }
 
 // NewAuthority makes a self-signed authority called name.

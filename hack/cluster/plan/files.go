@@ -76,8 +76,8 @@ func ContainerdConfig(release string) []byte {
 	return []byte(fmt.Sprintf(containerd24, ContainerdSocket, CertsFolder, PauseImage, Tools+"/cni"))
 }
 
-// NRI is off because its socket has one path for all nodes, and opt because it would make a folder on
-// the machine.
+// What would leave something on the machine is off: the opt plug-in makes a folder, and AppArmor
+// profiles are the kernel's. NRI is off for nothing here uses it.
 const containerd16 = `version = 2
 disabled_plugins = ["io.containerd.internal.v1.opt"]
 
@@ -87,6 +87,7 @@ disabled_plugins = ["io.containerd.internal.v1.opt"]
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = %q
   restrict_oom_score_adj = true
+  disable_apparmor = true
 
 [plugins."io.containerd.grpc.v1.cri".cni]
   bin_dir = %q
@@ -116,6 +117,7 @@ disabled_plugins = ["io.containerd.internal.v1.opt"]
 
 [plugins."io.containerd.cri.v1.runtime"]
   restrict_oom_score_adj = true
+  disable_apparmor = true
 
 [plugins."io.containerd.cri.v1.runtime".cni]
   bin_dirs = [%q]
