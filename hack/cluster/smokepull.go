@@ -86,7 +86,9 @@ func testCertificate() (tls.Certificate, error) {
 }
 
 func (t *smokeTest) push(ctx context.Context, host string) error {
-	image, err := scratch.Image(scratch.Spec{Binary: t.binary, Path: "/probe", User: scratch.NonRoot, Architecture: "amd64"})
+	// At another path, so that it is another image than the one that was loaded: kubelet does not let
+	// pods use an image that it has pulled under a name that it has not pulled it by.
+	image, err := scratch.Image(scratch.Spec{Binary: t.binary, Path: "/pulled", User: scratch.NonRoot, Architecture: "amd64"})
 	if err != nil {
 		return err
 	}
