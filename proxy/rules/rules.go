@@ -71,7 +71,7 @@ func compile(field string, c config.FallbackRule) (rule, error) {
 	if err := c.Validate(field); err != nil {
 		return rule{}, err
 	}
-	match, err := regexp.Compile(`\A(?:` + c.Match + `)\z`)
+	match, err := anchored(c.Match)
 	if err != nil {
 		return rule{}, fmt.Errorf("%s.match: %w", field, err)
 	}
@@ -83,6 +83,14 @@ func compile(field string, c config.FallbackRule) (rule, error) {
 		onStatus = []int32{http.StatusNotFound}
 	}
 	return rule{name: c.Name, onStatus: onStatus, match: match, rewrite: c.Rewrite}, nil
+}
+
+// anchored matches a whole name. The expression must stand by itself first: "a)|(b" would step out of the anchors.
+func anchored(expression string) (*regexp.Regexp, error) {
+	if _, err := regexp.Compile(expression); err != nil {
+		return nil, err
+	}
+	return regexp.Compile(`\A(?:` + expression + `)\z`)
 }
 
 // Fallback is the one other name to ask the upstream for, after it has finally answered status (after the whole
