@@ -1,0 +1,118 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	_ "golang.org/x/crypto/x509roots/fallback" // the public roots, for an image that has no others
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	config "github.com/registryhub/registryhub/api/config/v1alpha1"
+	"github.com/registryhub/registryhub/proxy"
+)
+
+// proxyFlags make a ProxyConfiguration where no file does.
+type proxyFlags struct {
+	config          string
+	host            string
+	upstream        string
+	store           string
+	listen          string
+	diagnostics     string
+	revalidateAfter time.Duration
+	dockerConfig    string
+	verbosity       int
+}
+
+func newProxyCommand() *cobra.Command {
+	var f proxyFlags
+	cmd := &cobra.Command{
+		Use:   "proxy (--config FILE | --host HOST --store DIR)",
+		Short: "Serve a pull-through cache of a registry",
+		Long: "Serve a pull-through cache of a registry: as a ProxyConfiguration says (--config), which the operator writes\n" +
+			"for each hub, or, without a cluster, of one host as the other flags say.",
+		Example: "  registryhub proxy --host docker.io --store /var/lib/registryhub",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.config, "config", "", "file with a ProxyConfiguration; the flags below do not stand beside it")
+	flags.StringVar(&f.host, "host", "", "registry host to mirror, as image references have it, such as docker.io")
+	flags.StringVar(&f.upstream, "upstream", "", "URL of the registry to fetch from (default: the host's own)")
+	flags.StringVar(&f.store, "store", "", "directory of the cache; made when missing")
+	flags.StringVar(&f.listen, "listen", "127.0.0.1:5000", "address of the registry API")
+	flags.StringVar(&f.diagnostics, "diagnostics-listen", "127.0.0.1:8080", "address of /healthz, /readyz and /metrics")
+	flags.DurationVar(&f.revalidateAfter, "revalidate-after", 5*time.Minute, "how long a tag is served before the upstream is asked again")
+	flags.StringVar(&f.dockerConfig, "docker-config", "", "file with upstream credentials as docker keeps them (config.json)")
+	for _, name := range []string{"host", "upstream", "store", "listen", "diagnostics-listen", "revalidate-after", "docker-config"} {
+		cmd.MarkFlagsMutuallyExclusive("config", name)
+	}
+	flags.IntVarP(&f.verbosity, "verbosity", "v", 0, "0 tells what changed, 1 why, 2 each step")
+	return cmd
+}
+
+func (f *proxyFlags) run(cmd *cobra.Command) error {
+	cfg, err := f.configuration()
+	if err != nil {
+		return err
+	}
+	server, err := proxy.New(cfg, proxy.Options{Logger: newLogger(f.verbosity), Version: version})
+	if err != nil {
+		return fmt.Errorf("starting the proxy: %w", err)
+	}
+	return server.Run(cmd.Context())
+}
+
+// configuration reads the file, or makes what it would hold from the flags: both are decoded and checked alike.
+func (f *proxyFlags) configuration() (*config.ProxyConfiguration, error) {
+	if f.config != "" {
+		data, err := os.ReadFile(f.config)
+		if err != nil {
+			return nil, fmt.Errorf("reading --config: %w", err)
+		}
+		return config.DecodeProxyConfiguration(data)
+	}
+	if f.host == "" || f.store == "" {
+		return nil, errors.New("name a file with --config, or what to mirror with --host and where to keep it with --store")
+	}
+	if err := config.ValidateHost("--host", f.host); err != nil {
+		return nil, err
+	}
+	data, err := config.Encode(f.file())
+	if err != nil {
+		return nil, err
+	}
+	return config.DecodeProxyConfiguration(data)
+}
+
+func (f *proxyFlags) file() *config.ProxyConfiguration {
+	upstream := f.upstream
+	if upstream == "" {
+		upstream = config.DefaultUpstreamURL(f.host)
+	}
+	name := strings.Trim(strings.Map(nameRune, f.host), "-")
+	return &config.ProxyConfiguration{
+		Hub:    name,
+		Listen: config.ListenConfiguration{Registry: f.listen, Diagnostics: f.diagnostics},
+		Store:  config.StoreConfiguration{Directory: f.store},
+		Mirror: &config.MirrorConfiguration{
+			Hosts: []config.MirrorHost{{
+				Host:      f.host,
+				Upstreams: []config.UpstreamConfiguration{{Name: name, URL: upstream, DockerConfigFile: f.dockerConfig}},
+			}},
+			Tags: config.TagsConfiguration{RevalidateAfter: &metav1.Duration{Duration: f.revalidateAfter}},
+		},
+	}
+}
+
+// nameRune makes a host the name of a hub: docker.io is docker-io.
+func nameRune(r rune) rune {
+	if r == '.' || r == ':' || r == '[' || r == ']' {
+		return '-'
+	}
+	return r
+}

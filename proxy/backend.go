@@ -1,0 +1,84 @@
+package proxy
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	config "github.com/registryhub/registryhub/api/config/v1alpha1"
+	"github.com/registryhub/registryhub/proxy/metrics"
+	"github.com/registryhub/registryhub/proxy/pullthrough"
+	"github.com/registryhub/registryhub/proxy/rules"
+	"github.com/registryhub/registryhub/proxy/store/fsstore"
+	"github.com/registryhub/registryhub/proxy/upstream"
+)
+
+// upstreamTimeouts are shorter than what a client is made to wait, so that there is time to ask the next upstream.
+var upstreamTimeouts = upstream.Timeouts{Dial: 3 * time.Second, TLS: 5 * time.Second, Header: 8 * time.Second, Token: 8 * time.Second, Idle: 30 * time.Second}
+
+// backend is what the server serves.
+type backend struct {
+	mirror    *pullthrough.Mirror
+	upstreams []*upstream.Client
+}
+
+func newBackend(cfg *config.ProxyConfiguration, logger logr.Logger, figures *metrics.Metrics) (*backend, error) {
+	compiled, err := rules.Compile(cfg.Mirror.FallbackRules)
+	if err != nil {
+		return nil, err
+	}
+	content, err := fsstore.Open(cfg.Store.Directory)
+	if err != nil {
+		return nil, err
+	}
+	b := &backend{}
+	hosts, err := b.hosts(cfg.Mirror.Hosts)
+	if err != nil {
+		b.closeUpstreams()
+		return nil, err
+	}
+	b.mirror, err = pullthrough.New(pullthrough.Options{
+		Hub:             cfg.Hub,
+		Hosts:           hosts,
+		Rules:           compiled,
+		Store:           content,
+		RevalidateAfter: cfg.Mirror.Tags.RevalidateAfter.Duration,
+		StaleIfError:    cfg.Mirror.Tags.StaleIfError.Duration,
+		Logger:          logger,
+		Metrics:         figures,
+	})
+	if err != nil {
+		b.closeUpstreams()
+		return nil, err
+	}
+	return b, nil
+}
+
+func (b *backend) hosts(configured []config.MirrorHost) ([]pullthrough.Host, error) {
+	hosts := make([]pullthrough.Host, 0, len(configured))
+	for _, c := range configured {
+		host := pullthrough.Host{Name: c.Host}
+		for _, each := range c.Upstreams {
+			client, err := upstream.New(each, upstreamTimeouts)
+			if err != nil {
+				return nil, fmt.Errorf("mirroring %s: %w", c.Host, err)
+			}
+			b.upstreams = append(b.upstreams, client)
+			host.Upstreams = append(host.Upstreams, client)
+		}
+		hosts = append(hosts, host)
+	}
+	return hosts, nil
+}
+
+func (b *backend) close() {
+	b.mirror.Close()
+	b.closeUpstreams()
+}
+
+func (b *backend) closeUpstreams() {
+	for _, client := range b.upstreams {
+		client.Close()
+	}
+}

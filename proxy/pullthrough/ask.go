@@ -1,0 +1,81 @@
+package pullthrough
+
+import (
+	"context"
+	"errors"
+
+	"github.com/registryhub/registryhub/proxy/distspec"
+	"github.com/registryhub/registryhub/proxy/upstream"
+)
+
+var (
+	errSlow   = errors.New("the upstream has not answered in time")
+	errNoSize = errors.New("the upstream does not say how large the blob is")
+)
+
+// ask asks one upstream after the other until one gives a final answer. An answer that cannot be used, a time-out,
+// 408, 429 and 5xx are none.
+func ask[T any](ctx context.Context, upstreams []*upstream.Client, question func(*upstream.Client) (T, error)) (T, error) {
+	var none T
+	var troubles []error
+	for _, u := range upstreams {
+		answer, err := question(u)
+		if err == nil || final(err) {
+			return answer, err
+		}
+		troubles = append(troubles, err)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return none, distspec.Unavailable(errors.Join(troubles...))
+}
+
+// endError is the answer of a question that another upstream must not be asked after: what it wraps is final.
+type endError struct{ error }
+
+func (e endError) Unwrap() error { return e.error }
+
+func final(err error) bool {
+	_, end := errors.AsType[endError](err)
+	return end || upstream.IsNotFound(err) || upstream.IsUnauthorized(err)
+}
+
+// asError makes what a client is told of an upstream's error: 404 and 403 only for what the upstream said in so many
+// words, 503 for everything else.
+func asError(err error, unknown func(error) *distspec.Error) error {
+	if _, ok := errors.AsType[*distspec.Error](err); ok || errors.Is(err, context.Canceled) {
+		return err
+	}
+	switch {
+	case upstream.IsNotFound(err):
+		return unknown(err)
+	case upstream.IsUnauthorized(err):
+		return distspec.Denied(err)
+	default:
+		return distspec.Unavailable(err)
+	}
+}
+
+// isTrouble reports whether err says that the upstream could not be asked, so that what is known already helps.
+func isTrouble(err error) bool {
+	e, ok := errors.AsType[*distspec.Error](err)
+	return ok && e.Status == 503
+}
+
+func (m *Mirror) counted(u *upstream.Client, kind string, err error) error {
+	code := upstream.Status(err)
+	if err == nil {
+		code = 200
+	}
+	m.Metrics.UpstreamRequest(u.Name(), kind, code)
+	return err
+}
+
+// asUnavailable makes any error of a transfer that cannot be finished one that sends the client elsewhere.
+func asUnavailable(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	return distspec.Unavailable(err)
+}

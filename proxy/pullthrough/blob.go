@@ -1,0 +1,163 @@
+package pullthrough
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net/http"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/registryhub/registryhub/proxy/distspec"
+	"github.com/registryhub/registryhub/proxy/metrics"
+	"github.com/registryhub/registryhub/proxy/store"
+	"github.com/registryhub/registryhub/proxy/upstream"
+)
+
+// source is where a blob comes from: a repository as clients name it, and the name under which the upstream has it.
+type source struct {
+	host       *Host
+	repository store.Repository
+	effective  string
+	digest     digest.Digest
+}
+
+// blobRequest is a request for a blob.
+type blobRequest struct {
+	source
+	w *recorder
+	r *http.Request
+	// linked says that a manifest of the repository names the blob, or that the upstream once said that the
+	// repository has it.
+	linked bool
+}
+
+func (m *Mirror) serveBlob(w *recorder, r *http.Request, q query) error {
+	b := blobRequest{
+		source: source{host: q.host, repository: q.repository, effective: q.Repository, digest: q.Reference.Digest()},
+		w:      w, r: r,
+	}
+	link, err := m.Store.Linked(r.Context(), b.repository, b.digest)
+	if m.storeTrouble(err) == nil {
+		b.linked, b.effective = true, link.Effective
+	}
+	object, err := m.Store.Open(r.Context(), b.digest)
+	if m.storeTrouble(err) == nil {
+		return m.serveObject(b, object)
+	}
+	if r.Method == http.MethodHead {
+		return m.serveColdHead(b)
+	}
+	return m.serveCold(b)
+}
+
+// serveObject serves what is in the store, under a repository that has it.
+func (m *Mirror) serveObject(b blobRequest, object store.Object) (err error) {
+	defer func() { err = errors.Join(err, object.Close()) }()
+	if !b.linked {
+		if _, err := m.admit(b.r.Context(), b.source); err != nil {
+			return err
+		}
+	}
+	p, err := pieceOf(b.r, object.Size())
+	if err != nil {
+		return err
+	}
+	m.Metrics.Lookup("blob", metrics.Hit)
+	writeBlobHeader(b.w, b.source, p)
+	if b.r.Method == http.MethodHead || p.Length() == 0 {
+		return nil
+	}
+	_, err = send(b.r.Context(), b.w, object, p.First, p.Length())
+	return err
+}
+
+// serveColdHead asks the upstream and fetches nothing.
+func (m *Mirror) serveColdHead(b blobRequest) error {
+	head, err := m.admit(b.r.Context(), b.source)
+	if err == nil && head.Size < 0 {
+		err = distspec.Unavailable(errNoSize)
+	}
+	if err != nil {
+		return err
+	}
+	m.Metrics.Lookup("blob", metrics.Miss)
+	p, err := pieceOf(b.r, head.Size)
+	if err != nil {
+		return err
+	}
+	writeBlobHeader(b.w, b.source, p)
+	return nil
+}
+
+// admit asks the upstream, once, whether a repository has a blob, and remembers that it has: a digest alone opens
+// nothing of another repository.
+func (m *Mirror) admit(ctx context.Context, s source) (upstream.Descriptor, error) {
+	key := s.repository.Host + "\n" + s.repository.Name + "\n" + s.digest.String()
+	return m.heads.join(m.work, key, func(ctx context.Context) (upstream.Descriptor, error) {
+		head, err := ask(ctx, s.host.Upstreams, func(u *upstream.Client) (upstream.Descriptor, error) {
+			head, err := u.BlobHead(ctx, s.effective, s.digest)
+			return head, m.counted(u, "blob", err)
+		})
+		if err != nil {
+			return head, asError(err, distspec.BlobUnknown)
+		}
+		m.link(ctx, s)
+		return head, nil
+	}).wait(ctx, headersWithin)
+}
+
+// link remembers that a repository has a blob.
+func (m *Mirror) link(ctx context.Context, s source) {
+	_ = m.storeTrouble(m.Store.Link(ctx, s.repository, store.Link{Digest: s.digest, Effective: s.effective})) // counted and told there
+}
+
+// serveCold serves a blob from the one transfer that brings it.
+func (m *Mirror) serveCold(b blobRequest) error {
+	if continues(b.r) && m.condemned.has(b.digest) {
+		return distspec.Unavailable(errCondemned)
+	}
+	for {
+		f, joined := m.fills.join(m, b.source)
+		err := f.wait(b.r.Context(), headersWithin)
+		switch {
+		case errors.Is(err, errWhole):
+			return m.serveWhole(b)
+		case errors.Is(err, errNotKept):
+			return m.serveUncached(b)
+		case err != nil && joined && f.source != b.source && final(err):
+			continue // what another repository lacks, this one may have
+		case err != nil:
+			return asError(err, distspec.BlobUnknown)
+		}
+		return m.serveFill(b, f, joined)
+	}
+}
+
+func (m *Mirror) serveWhole(b blobRequest) error {
+	object, err := m.Store.Open(b.r.Context(), b.digest)
+	if err != nil {
+		return distspec.Unavailable(err) // gone again
+	}
+	return m.serveObject(b, object)
+}
+
+func (m *Mirror) serveFill(b blobRequest, f *fill, joined bool) error {
+	if !b.linked && !f.asked(b.source) {
+		if _, err := m.admit(b.r.Context(), b.source); err != nil {
+			return err
+		}
+	}
+	result := metrics.Miss
+	if joined {
+		result = metrics.Shared
+	}
+	m.Metrics.Lookup("blob", result)
+	return m.follow(b, f)
+}
+
+// continues reports whether a request is for what comes after bytes that the client has already.
+func continues(r *http.Request) bool {
+	part, partial, err := distspec.ParseRange(r.Header.Get("Range"), math.MaxInt64)
+	return err == nil && partial && part.First > 0
+}

@@ -1,0 +1,98 @@
+package pullthrough
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/registryhub/registryhub/proxy/distspec"
+	"github.com/registryhub/registryhub/proxy/store"
+)
+
+// headersWithin is how long a request waits for the upstream before it is answered 503: containerd waits 30 s, and
+// whatever it asks next waits behind it.
+const headersWithin = 10 * time.Second
+
+// headerEffective tells a client under which name the upstream has what it asked for, when a fallback rule found it.
+const headerEffective = "RegistryHub-Effective-Repository"
+
+// query is a request after the edge: what is asked for, and of which host.
+type query struct {
+	distspec.Request
+	host       *Host
+	repository store.Repository
+	// namespace is the host as the client named it, empty when it named none.
+	namespace string
+}
+
+// ServeHTTP answers a request of the distribution API. Trouble after the header of the answer is out ends the
+// connection before Content-Length: net/http closes it then, with a FIN, which containerd takes for a reason to ask
+// for the rest elsewhere. http.ErrAbortHandler would be a reset, which fails the pull.
+func (m *Mirror) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	began := time.Now()
+	out := &recorder{ResponseWriter: w}
+	kind, err := m.serve(out, r)
+	if err != nil {
+		m.Logger.V(1).Info("request failed", "kind", kind, "method", r.Method, "path", r.URL.Path, "error", err.Error())
+	}
+	if err != nil && out.status == 0 {
+		distspec.WriteError(out, r, err)
+	}
+	m.Metrics.Request(kind, out.status, out.bytes, out.headerAt.Sub(began))
+}
+
+// serve returns the kind of the request for the metrics, from a fixed set.
+func (m *Mirror) serve(w *recorder, r *http.Request) (string, error) {
+	q, err := m.parse(r)
+	if err != nil {
+		return "invalid", err
+	}
+	if q.host != nil {
+		w.Header().Set("OCI-Namespace", q.host.Name)
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		return string(q.Kind), distspec.NewError(http.StatusMethodNotAllowed, distspec.CodeUnsupported, "a mirror is read only: push to the registry itself")
+	}
+	switch q.Kind {
+	case distspec.KindBase:
+		err = serveBase(w, r)
+	case distspec.KindManifest:
+		err = m.serveManifest(w, r, q)
+	case distspec.KindBlob:
+		err = m.serveBlob(w, r, q)
+	case distspec.KindTags:
+		err = m.serveTags(w, r, q)
+	default:
+		err = distspec.NewError(http.StatusNotFound, distspec.CodeUnsupported, "this mirror does not serve referrers: ask the registry itself")
+	}
+	return string(q.Kind), err
+}
+
+func (m *Mirror) parse(r *http.Request) (query, error) {
+	request, err := distspec.ParseRequest(r)
+	if err != nil {
+		return query{}, err
+	}
+	namespace, err := distspec.Namespace(r.URL.RawQuery)
+	if err != nil {
+		return query{}, err
+	}
+	host := &m.Hosts[0]
+	if namespace != "" {
+		host = m.hosts[namespace]
+	}
+	if host == nil {
+		return query{}, distspec.NewError(http.StatusNotFound, distspec.CodeNameUnknown, "this hub does not stand for the registry that ns names")
+	}
+	repository := store.Repository{Host: strings.ToLower(host.Name), Name: request.Repository}
+	return query{Request: request, host: host, repository: repository, namespace: namespace}, nil
+}
+
+func serveBase(w http.ResponseWriter, r *http.Request) error {
+	w.Header().Set("Docker-Distribution-API-Version", "registry/2.0")
+	return writeBody(w, r, "application/json", []byte("{}"))
+}
+
+var errCut = errors.New("the client was cut before the end: it may ask for the rest elsewhere")

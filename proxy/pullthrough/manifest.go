@@ -1,0 +1,116 @@
+package pullthrough
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/registryhub/registryhub/proxy/distspec"
+	"github.com/registryhub/registryhub/proxy/metrics"
+	"github.com/registryhub/registryhub/proxy/store"
+	"github.com/registryhub/registryhub/proxy/upstream"
+)
+
+// manifest is one that can be served.
+type manifest struct {
+	store.Link
+	body []byte
+	// upstream is the name of the one that it was fetched from; empty for what was in the store.
+	upstream string
+	// lookup is how it was come by.
+	lookup metrics.Lookup
+}
+
+func (m *Mirror) serveManifest(w http.ResponseWriter, r *http.Request, q query) error {
+	get := m.byTag
+	if q.Reference.IsDigest() {
+		get = m.byDigest
+	}
+	one, err := get(r.Context(), q)
+	if err != nil {
+		return err
+	}
+	m.Metrics.Lookup("manifest", one.lookup)
+	w.Header().Set("Docker-Content-Digest", one.Digest.String())
+	setEffective(w.Header(), q.repository, one.Effective)
+	if one.lookup == metrics.Stale {
+		w.Header().Set("Warning", `299 - "the upstream registry cannot be asked now: this is what the tag named when it last could"`)
+	}
+	return writeBody(w, r, one.MediaType, one.body)
+}
+
+// byDigest needs no upstream for what this repository has in the store.
+func (m *Mirror) byDigest(ctx context.Context, q query) (manifest, error) {
+	if held, err := m.held(ctx, q.repository, q.Reference.Digest()); err == nil {
+		return held, nil
+	}
+	return m.manifests.join(m.work, q.key(), func(ctx context.Context) (manifest, error) {
+		if held, err := m.held(ctx, q.repository, q.Reference.Digest()); err == nil {
+			return held, nil // since the request looked
+		}
+		found, err := m.fetchDigest(ctx, q)
+		if err != nil {
+			return manifest{}, asError(err, distspec.ManifestUnknown)
+		}
+		one, _ := m.keep(ctx, q.repository, found)
+		return one, nil
+	}).wait(ctx, headersWithin)
+}
+
+// fetchDigest asks under the name that the link remembers, where there is one. It asks even when the store has the
+// bytes from another repository: that they may be served under this one is the upstream's to say.
+func (m *Mirror) fetchDigest(ctx context.Context, q query) (found, error) {
+	link, err := m.Store.Linked(ctx, q.repository, q.Reference.Digest())
+	if err != nil {
+		return m.find(ctx, q)
+	}
+	return m.findAgain(ctx, q, link.Effective)
+}
+
+// held returns a manifest that the repository has in the store.
+func (m *Mirror) held(ctx context.Context, repository store.Repository, d digest.Digest) (manifest, error) {
+	link, err := m.Store.Linked(ctx, repository, d)
+	if err != nil {
+		return manifest{}, m.storeTrouble(err)
+	}
+	if !link.Manifest {
+		return manifest{}, store.ErrNotFound // a blob is no manifest, whatever its bytes
+	}
+	object, err := m.Store.Open(ctx, d)
+	if err != nil {
+		return manifest{}, m.storeTrouble(err)
+	}
+	body, err := readAll(ctx, object)
+	return manifest{Link: link, body: body, lookup: metrics.Hit}, m.storeTrouble(err)
+}
+
+func readAll(ctx context.Context, object store.Object) ([]byte, error) {
+	if object.Size() > upstream.MaxManifestSize {
+		return nil, errors.Join(store.ErrNotFound, object.Close())
+	}
+	section, err := object.Section(ctx, 0, object.Size())
+	if err != nil {
+		return nil, errors.Join(err, object.Close())
+	}
+	body := make([]byte, object.Size())
+	_, err = io.ReadFull(section, body)
+	return body, errors.Join(err, section.Close(), object.Close())
+}
+
+// storeTrouble counts and tells an error of the store other than that something is not there. The mirror then goes on
+// without the store.
+func (m *Mirror) storeTrouble(err error) error {
+	if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, context.Canceled) {
+		m.Metrics.StoreError()
+		m.Logger.Error(err, "store failed", "hub", m.Hub)
+	}
+	return err
+}
+
+// key is one for each thing that can be asked for.
+func (q query) key() string {
+	return q.repository.Host + "\n" + q.repository.Name + "\n" + q.Reference.String()
+}

@@ -1,0 +1,124 @@
+// Package pullthrough serves a mirror: from the store where it can, from an upstream where it must, with one
+// transfer for all who ask for the same object.
+//
+// A request never owns a transfer. What is fetched is fetched by the Mirror, under its own context, and goes on when
+// clients leave; requests wait for it, each on its own context. Nothing is kept before its digest is verified, and
+// no client can complete an object from bytes that are not: see fill.go.
+package pullthrough
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/registryhub/registryhub/proxy/metrics"
+	"github.com/registryhub/registryhub/proxy/rules"
+	"github.com/registryhub/registryhub/proxy/store"
+	"github.com/registryhub/registryhub/proxy/upstream"
+)
+
+// Host is a registry host that the mirror stands for.
+type Host struct {
+	// Name as in image references, in lower case, with its port where it has one.
+	Name string
+	// Upstreams are tried in order: the next one when one cannot be reached or answers 429 or 5xx.
+	Upstreams []*upstream.Client
+}
+
+// Options of a Mirror. All fields are required, except Now.
+type Options struct {
+	// Hub is the hub's name, for logs.
+	Hub string
+	// Hosts, the first of which is meant by requests that name none.
+	Hosts []Host
+	// Rules for manifests that an upstream has under another name.
+	Rules *rules.Rules
+	// Store that content is kept in. The Mirror does not close it.
+	Store store.Store
+	// RevalidateAfter is how long a tag is believed.
+	RevalidateAfter time.Duration
+	// StaleIfError is how much longer it is believed while the upstream is in trouble.
+	StaleIfError time.Duration
+
+	Logger  logr.Logger
+	Metrics *metrics.Metrics
+	// Now is the clock of tags. Default: time.Now.
+	Now func() time.Time
+}
+
+// Mirror is the http.Handler of a mirror.
+type Mirror struct {
+	Options
+	hosts map[string]*Host
+
+	work      *background
+	manifests flights[manifest]
+	heads     flights[upstream.Descriptor]
+	fills     fills
+	condemned condemned
+}
+
+// New returns a Mirror, to be closed by the caller.
+func New(options Options) (*Mirror, error) {
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	m := &Mirror{Options: options, hosts: map[string]*Host{}, work: newBackground()}
+	m.fills.active = map[digest.Digest]*fill{}
+	for i := range m.Hosts {
+		host := &m.Hosts[i]
+		if len(host.Upstreams) == 0 {
+			return nil, fmt.Errorf("mirroring %s: it has no upstream", host.Name)
+		}
+		m.hosts[strings.ToLower(host.Name)] = host
+	}
+	if len(m.hosts) == 0 {
+		return nil, errors.New("mirroring: no host is named")
+	}
+	return m, nil
+}
+
+// Close ends what goes on behind the requests, and waits for it. Transfers are left in the store as they are, for the
+// next process to take up. Requests that still follow one are cut.
+func (m *Mirror) Close() { m.work.close() }
+
+// background runs what outlives requests.
+type background struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	mu      sync.Mutex
+	closed  bool
+	running sync.WaitGroup
+}
+
+func newBackground() *background {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &background{ctx: ctx, cancel: cancel}
+}
+
+// run runs f in the background; its context ends with the mirror. Once the mirror is closed f still runs, with a context
+// that has ended, so that whoever waits for its result gets one; nobody waits for it then.
+func (b *background) run(f func(ctx context.Context)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		go f(b.ctx)
+		return
+	}
+	b.running.Go(func() { f(b.ctx) })
+}
+
+func (b *background) close() {
+	b.mu.Lock()
+	b.closed = true
+	b.mu.Unlock()
+	b.cancel()
+	b.running.Wait()
+}

@@ -1,0 +1,149 @@
+package pullthrough
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/registryhub/registryhub/proxy/distspec"
+	"github.com/registryhub/registryhub/proxy/upstream"
+)
+
+const (
+	// triesWithoutProgress is how often a transfer asks again before it gives up; every byte gives it all of
+	// them back.
+	triesWithoutProgress = 6
+	// triesAtOneUpstream is how many of them the upstream gets that was cut, before the others come first.
+	triesAtOneUpstream = 3
+	// firstDelay comes before the second try, and doubles from there.
+	firstDelay = 50 * time.Millisecond
+)
+
+// transfer reads a blob from its upstreams, from an offset to its end. A cut, a reset or a stall is resumed where it
+// was, on the same upstream or the next; who reads sees nothing of it.
+type transfer struct {
+	mirror    *Mirror
+	source    source
+	upstreams []*upstream.Client // in the order that they are asked
+
+	offset int64 // of the next byte
+	size   int64 // of the blob; -1 until open
+	from   *upstream.Client
+	body   io.ReadCloser
+
+	tries int
+	cause error // why it was cut last
+}
+
+// newTransfer does not ask anybody yet. A digest that was lately found wrong is asked of the other upstreams first.
+func (m *Mirror) newTransfer(s source, offset int64) *transfer {
+	t := &transfer{mirror: m, source: s, upstreams: slices.Clone(s.host.Upstreams), offset: offset, size: -1}
+	if m.condemned.has(s.digest) {
+		t.turn()
+	}
+	return t
+}
+
+// open asks for what begins at the offset. The context is that of the whole transfer.
+func (t *transfer) open(ctx context.Context) error {
+	blob, err := ask(ctx, t.upstreams, func(u *upstream.Client) (*upstream.Blob, error) {
+		blob, err := u.Blob(ctx, t.source.effective, t.source.digest, t.offset)
+		t.from = u
+		return blob, t.mirror.counted(u, "blob", err)
+	})
+	if err != nil {
+		return err
+	}
+	if blob.Size < 0 || (t.size >= 0 && blob.Size != t.size) {
+		cause := fmt.Errorf("%w, or says something else than before: %d, then %d bytes", errNoSize, t.size, blob.Size)
+		return errors.Join(distspec.Unavailable(cause), blob.Body.Close())
+	}
+	t.size, t.body = blob.Size, blob.Body
+	return nil
+}
+
+// read returns the next bytes, io.EOF after the last.
+func (t *transfer) read(ctx context.Context, p []byte) (int, error) {
+	for t.offset < t.size {
+		if t.body == nil {
+			if err := t.resume(ctx); err != nil {
+				return 0, err
+			}
+			continue
+		}
+		n, err := t.body.Read(p[:min(int64(len(p)), t.size-t.offset)])
+		if err != nil {
+			t.cut(err)
+		}
+		if n > 0 {
+			t.offset += int64(n)
+			t.tries = 0
+			t.mirror.Metrics.Received(t.from.Name(), int64(n))
+			return n, nil
+		}
+	}
+	return 0, io.EOF
+}
+
+func (t *transfer) cut(cause error) {
+	t.cause = errors.Join(cause, t.close())
+}
+
+func (t *transfer) close() error {
+	if t.body == nil {
+		return nil
+	}
+	err := t.body.Close()
+	t.body = nil
+	return err
+}
+
+// resume asks for the rest. It returns nil when that failed and may be tried again.
+func (t *transfer) resume(ctx context.Context) error {
+	if t.tries == triesWithoutProgress {
+		return distspec.Unavailable(fmt.Errorf("giving up at byte %d of %d: %w", t.offset, t.size, t.cause))
+	}
+	if t.tries == triesAtOneUpstream {
+		t.turn()
+	}
+	if err := pause(ctx, t.tries); err != nil {
+		return err
+	}
+	t.tries++
+	t.mirror.Logger.V(1).Info("transfer resumed", "hub", t.mirror.Hub, "digest", t.source.digest.String(), "offset", t.offset,
+		"try", t.tries, "cause", t.cause.Error())
+	if err := t.open(ctx); err != nil {
+		t.cause = err
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// pause waits before a try; the first follows at once.
+func pause(ctx context.Context, tries int) error {
+	if tries == 0 {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(firstDelay << (tries - 1))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// turn puts the first upstream behind the others.
+func (t *transfer) turn() { t.upstreams = append(t.upstreams[1:], t.upstreams[0]) }
+
+// leftTooMuch reports whether an upstream says that the blob has no bytes where an earlier fill ended.
+func (t *transfer) leftTooMuch(err error) bool {
+	return t.offset > 0 && (upstream.Status(err) == http.StatusRequestedRangeNotSatisfiable || (err == nil && t.size <= t.offset))
+}

@@ -1,0 +1,117 @@
+package pullthrough
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/registryhub/registryhub/proxy/distspec"
+	"github.com/registryhub/registryhub/proxy/metrics"
+	"github.com/registryhub/registryhub/proxy/store"
+)
+
+// serveUncached streams a blob from the upstream to one client, because the store cannot take it: it is full, or another
+// process fills the blob. The whole blob is verified on the way; a range that begins later cannot be, and is the
+// client's to verify, as it does with every blob that it puts together.
+func (m *Mirror) serveUncached(b blobRequest) error {
+	if continues(b.r) && m.condemned.has(b.digest) {
+		return distspec.Unavailable(errCondemned)
+	}
+	head, err := m.admit(b.r.Context(), b.source)
+	if err == nil && head.Size < 0 {
+		err = distspec.Unavailable(errNoSize)
+	}
+	if err != nil {
+		return err
+	}
+	p, err := pieceOf(b.r, head.Size)
+	if err != nil {
+		return err
+	}
+	return m.goOn(b, p, p.First, store.NewVerifier(b.digest, head.Size))
+}
+
+// goOn streams a piece from the offset on. The verifier has hashed the bytes from the start to some place; it is used
+// when that is the offset. The header is written with the first bytes, unless it is out.
+func (m *Mirror) goOn(b blobRequest, p piece, offset int64, verifier *store.Verifier) error {
+	ctx := b.r.Context()
+	m.Metrics.Lookup("blob", metrics.Uncached)
+	out := &uncached{blobRequest: b, piece: p, offset: offset}
+	if verifier != nil && verifier.Offset() == offset && p.Last == p.size-1 {
+		clone, err := verifier.Clone()
+		if err != nil {
+			return err
+		}
+		out.verifier = clone
+	}
+	t := m.newTransfer(b.source, offset)
+	if err := t.open(ctx); err != nil {
+		return asError(err, distspec.BlobUnknown)
+	}
+	if t.size != p.size {
+		return errors.Join(distspec.Unavailable(fmt.Errorf("the blob has %d bytes, and had %d", t.size, p.size)), t.close())
+	}
+	err := out.pump(ctx, t)
+	if _, ok := errors.AsType[*store.MismatchError](err); ok {
+		err = m.mismatched(b.source, t.from.Name(), err)
+	}
+	return errors.Join(err, t.close())
+}
+
+// uncached is what one client is sent while nothing is kept.
+type uncached struct {
+	blobRequest
+	piece
+	offset   int64           // of the next byte to the client
+	verifier *store.Verifier // nil where nothing can be verified
+	held     []byte          // the end of the blob, until it is verified
+}
+
+func (u *uncached) pump(ctx context.Context, t *transfer) error {
+	buffer := buffers.Get().(*[bufferSize]byte) //nolint:forcetypeassert // the pool holds nothing else
+	defer buffers.Put(buffer)
+	for t.offset <= u.Last {
+		n, err := t.read(ctx, buffer[:min(bufferSize, u.Last+1-t.offset)])
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		if err := u.pass(buffer[:n]); err != nil {
+			return err
+		}
+	}
+	return u.finish()
+}
+
+// pass sends bytes on, those excepted that are held back until the whole is verified.
+func (u *uncached) pass(p []byte) error {
+	if u.verifier == nil {
+		return u.send(p)
+	}
+	_, _ = u.verifier.Write(p) // never fails
+	now := min(int64(len(p)), max(0, u.size-heldBack-u.offset))
+	u.held = append(u.held, p[now:]...)
+	if now == 0 {
+		return nil
+	}
+	return u.send(p[:now])
+}
+
+func (u *uncached) finish() error {
+	if u.verifier == nil {
+		return nil
+	}
+	if _, err := u.verifier.Proof(); err != nil {
+		return err
+	}
+	return u.send(u.held)
+}
+
+func (u *uncached) send(p []byte) error {
+	if u.w.status == 0 {
+		writeBlobHeader(u.w, u.source, u.piece)
+	}
+	n, err := u.w.Write(p)
+	u.offset += int64(n)
+	return err
+}

@@ -1,0 +1,148 @@
+// Package proxy is a hub's proxy: a ProxyConfiguration becomes a server of the distribution API and one of
+// diagnostics.
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	config "github.com/registryhub/registryhub/api/config/v1alpha1"
+	"github.com/registryhub/registryhub/proxy/metrics"
+)
+
+const (
+	// DrainTimeout is how long requests under way have to end after the proxy was told to. A Pod's
+	// terminationGracePeriodSeconds must be longer.
+	DrainTimeout = 25 * time.Second
+
+	readHeaderTimeout = 10 * time.Second
+	idleTimeout       = 2 * time.Minute
+)
+
+// Options of a Server.
+type Options struct {
+	// Logger tells what the proxy does. Default: nothing is told.
+	Logger logr.Logger
+	// Version of the program, for the metrics.
+	Version string
+	// Registry takes the metrics, and is what /metrics shows. Default: one of its own.
+	Registry *prometheus.Registry
+}
+
+// Server is a hub's proxy. It listens from the beginning and serves while it runs.
+type Server struct {
+	logger      logr.Logger
+	backend     *backend
+	registry    listener
+	diagnostics listener
+	configHash  string
+	draining    atomic.Bool
+}
+
+// listener is a server and where it listens.
+type listener struct {
+	net.Listener
+	server *http.Server
+}
+
+// New opens the store, reads the upstreams' CA files and listens on both addresses. It asks no upstream, so that it
+// starts while one is down. The configuration must be valid, with defaults filled in.
+func New(cfg *config.ProxyConfiguration, options Options) (*Server, error) {
+	if options.Registry == nil {
+		options.Registry = newRegistry()
+	}
+	hash, err := configHash(cfg)
+	if err != nil {
+		return nil, err
+	}
+	figures := metrics.New(options.Registry)
+	figures.Build(options.Version, hash)
+	backend, err := newBackend(cfg, options.Logger, figures)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{logger: options.Logger, backend: backend, configHash: hash}
+	if err := s.listen(cfg.Listen, options.Registry); err != nil {
+		backend.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) listen(addresses config.ListenConfiguration, registry *prometheus.Registry) error {
+	var err error
+	if s.registry, err = listen(addresses.Registry, s.backend.mirror); err != nil {
+		return fmt.Errorf("listening for the registry API (listen.registry): %w", err)
+	}
+	if s.diagnostics, err = listen(addresses.Diagnostics, s.diagnosticsHandler(registry)); err != nil {
+		return errors.Join(fmt.Errorf("listening for diagnostics (listen.diagnostics): %w", err), s.registry.Close())
+	}
+	return nil
+}
+
+// listen speaks HTTP/1.1 alone: to cut a transfer in HTTP/2 is a reset, which containerd takes for a failed pull.
+func listen(address string, handler http.Handler) (listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return listener{}, err
+	}
+	protocols := &http.Protocols{}
+	protocols.SetHTTP1(true)
+	return listener{Listener: l, server: &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		Protocols:         protocols,
+	}}, nil
+}
+
+// RegistryAddr is where the registry API is served.
+func (s *Server) RegistryAddr() net.Addr { return s.registry.Addr() }
+
+// DiagnosticsAddr is where /healthz, /readyz and /metrics are served.
+func (s *Server) DiagnosticsAddr() net.Addr { return s.diagnostics.Addr() }
+
+// Run serves until the context ends, then drains: /readyz answers 503, nothing new is accepted, requests under way have
+// DrainTimeout to end, and transfers are left for the next process to take up. It is called once.
+func (s *Server) Run(ctx context.Context) error {
+	s.logger.Info("proxy serves", "registry", s.RegistryAddr().String(), "diagnostics", s.DiagnosticsAddr().String(), "configHash", s.configHash)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(s.registry.serve)
+	group.Go(s.diagnostics.serve)
+	group.Go(func() error {
+		<-ctx.Done()
+		return s.drain()
+	})
+	return group.Wait()
+}
+
+func (l listener) serve() error {
+	if err := l.server.Serve(l.Listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving on %s: %w", l.Addr(), err)
+	}
+	return nil
+}
+
+// drain ends the transfers before the connections that follow them, so that those are cut by a clean close.
+func (s *Server) drain() error {
+	s.draining.Store(true)
+	s.logger.Info("proxy drains", "atMost", DrainTimeout.String())
+	ctx, cancel := context.WithTimeout(context.Background(), DrainTimeout)
+	defer cancel()
+	err := s.registry.server.Shutdown(ctx)
+	s.backend.close()
+	if errors.Is(err, context.DeadlineExceeded) {
+		s.logger.Info("proxy cuts what has not ended")
+		err = s.registry.server.Close()
+	}
+	return errors.Join(err, s.diagnostics.server.Close())
+}
