@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -405,4 +406,30 @@ func TestAFolderThatCannotBeUsedFailsEveryHost(t *testing.T) {
 			t.Errorf("%s is a file: Restore gave no error", name)
 		}
 	}
+}
+
+func TestAFailureReadsTheSameAtEachPass(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	var told []string
+	for range 3 {
+		d := n.directory()
+		d.disk = fullDisk{}
+		result, err := d.Reconcile(hosts("one", "docker.io"))
+		if err != nil || result.Failed["docker.io"] == nil {
+			t.Fatalf("Reconcile: %+v, %v", result, err)
+		}
+		told = append(told, result.Failed["docker.io"].Error())
+	}
+	want := "writing the files of docker.io to " + n.run + ": no space left on device"
+	if !cmp.Equal(told, []string{want, want, want}) {
+		t.Errorf("told %q, want %q each time", told, want)
+	}
+}
+
+// fullDisk has room for folders and links, and none for files.
+type fullDisk struct{ realDisk }
+
+func (fullDisk) WriteFile(_ *os.Root, name string, _ []byte) error {
+	return &fs.PathError{Op: "write", Path: name, Err: syscall.ENOSPC}
 }

@@ -2,9 +2,11 @@ package certsd
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 )
@@ -16,12 +18,26 @@ func (p *pass) place(host string, files Files) (bool, error) {
 		return false, nil
 	}
 	if err := p.write(name, files); err != nil {
-		return false, fmt.Errorf("writing the files of %s to %s: %w", host, p.run.Name(), err)
+		return false, fmt.Errorf("writing the files of %s to %s: %w", host, p.run.Name(), cause(err))
 	}
 	if err := p.swap(name); err != nil {
-		return false, fmt.Errorf("linking %s in %s: %w", host, p.certs.Name(), err)
+		return false, fmt.Errorf("linking %s in %s: %w", host, p.certs.Name(), cause(err))
 	}
 	return true, nil
+}
+
+// cause is what the system said, without the path: that holds the generation, and an error that is reported must not
+// read differently at each pass.
+func cause(err error) error {
+	var path *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &path):
+		return path.Err
+	case errors.As(err, &link):
+		return link.Err
+	}
+	return err
 }
 
 // holds says whether the link of this name leads to exactly these files. What cannot be read is not held.

@@ -1,0 +1,66 @@
+package nodeagent
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/go-logr/logr"
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
+)
+
+func TestTheNodeIsRestoredOnlyWhenTheAgentIsUninstalled(t *testing.T) {
+	t.Parallel()
+	daemonSet := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: configv1alpha1.NodeAgentName}}
+	going := daemonSet.DeepCopy()
+	going.Finalizers = []string{"foregroundDeletion"}
+	going.DeletionTimestamp = new(metav1.Now())
+	elsewhere := daemonSet.DeepCopy()
+	elsewhere.Namespace = "default"
+	for name, tc := range map[string]struct {
+		there  client.Object
+		getErr error
+		want   []string
+	}{
+		"the DaemonSet is there":          {there: daemonSet, want: []string{"docker.io"}},
+		"it is being deleted":             {there: going, want: []string{}},
+		"it is gone":                      {there: elsewhere, want: []string{}},
+		"the API server cannot be asked":  {there: daemonSet, getErr: errors.New("refused"), want: []string{"docker.io"}},
+		"the API server does not let ask": {there: elsewhere, getErr: context.DeadlineExceeded, want: []string{"docker.io"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, configMap(t, configuration(5, hub("docker-io", "docker.io"))), ownNode(nil), ownMirror(), tc.there)
+			b.mustPass()
+			reader := interceptor.NewClient(b.api.(client.WithWatch), interceptor.Funcs{
+				Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+					if tc.getErr != nil {
+						return tc.getErr
+					}
+					return c.Get(ctx, key, o, opts...)
+				},
+			})
+			if err := restoreWhenUninstalled(t.Context(), reader, namespace, b.reconciler.files, logr.Discard()); err != nil {
+				t.Errorf("restoreWhenUninstalled: %v", err)
+			}
+			if got := b.hosts(); !cmp.Equal(got, tc.want) {
+				t.Errorf("hosts %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestARestoreThatFailsSaysSo(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	err := restoreWhenUninstalled(t.Context(), b.api, namespace, brokenFiles{}, logr.Discard())
+	if !errors.Is(err, errBroken) {
+		t.Errorf("restoreWhenUninstalled: %v, want %v", err, errBroken)
+	}
+}

@@ -1,0 +1,104 @@
+package nodeagent
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
+	"github.com/registryhub/registryhub/api/v1alpha1"
+	"github.com/registryhub/registryhub/controllers/nodeagent/certsd"
+	"github.com/registryhub/registryhub/controllers/nodeagent/hoststoml"
+)
+
+// wiring is what a configuration means for one node.
+type wiring struct {
+	// files of each host.
+	files map[string]certsd.Files
+	// hubs that have the hosts: host -> hub.
+	hubs map[string]string
+	// refused are the hosts whose file could not be rendered; they go to the upstream.
+	refused map[string]error
+}
+
+// wire chooses the hubs for a node with these labels. Of two that claim one host the first has it.
+func wire(configuration *configv1alpha1.NodeConfiguration, node labels.Set) wiring {
+	w := wiring{files: map[string]certsd.Files{}, hubs: map[string]string{}, refused: map[string]error{}}
+	for _, hub := range configuration.Hubs {
+		if !selects(hub.Selector, node) {
+			continue
+		}
+		data, err := render(hub)
+		for _, host := range hub.Hosts {
+			w.add(hub.Name, host, data, err)
+		}
+	}
+	return w
+}
+
+// selects: no selector is every node. One that cannot be read was refused with the configuration.
+func selects(selector *metav1.LabelSelector, node labels.Set) bool {
+	if selector == nil {
+		return true
+	}
+	parsed, err := metav1.LabelSelectorAsSelector(selector)
+	return err == nil && parsed.Matches(node)
+}
+
+func render(hub configv1alpha1.NodeHub) ([]byte, error) {
+	return hoststoml.Encode(hoststoml.File{
+		Hub:      hub.Name,
+		Revision: hub.Revision,
+		Mirrors:  []hoststoml.Mirror{{URL: hub.Endpoint, DialTimeout: hub.DialTimeout.Duration}},
+	})
+}
+
+func (w wiring) add(hub, host string, data []byte, err error) {
+	if _, taken := w.hubs[host]; taken {
+		return
+	}
+	w.hubs[host] = hub
+	if err != nil {
+		w.refused[host] = err
+		return
+	}
+	w.files[host] = certsd.Files{"hosts.toml": data}
+}
+
+// Limits of NodeMirror's status.
+const (
+	maxExceptions = 64
+	maxMessage    = 1024
+)
+
+// exceptions are the hosts that are not wired, sorted by hub, then host.
+func (w wiring) exceptions(failed map[string]error) []v1alpha1.NodeException {
+	var all []v1alpha1.NodeException
+	for _, errs := range []map[string]error{w.refused, failed} {
+		for host, err := range errs {
+			all = append(all, exception(w.hubs[host], host, err))
+		}
+	}
+	slices.SortFunc(all, func(a, b v1alpha1.NodeException) int {
+		return cmp.Or(cmp.Compare(a.Hub, b.Hub), cmp.Compare(a.Host, b.Host))
+	})
+	return all[:min(len(all), maxExceptions)]
+}
+
+func exception(hub, host string, err error) v1alpha1.NodeException {
+	reason := v1alpha1.NodeReasonWriteFailed
+	var foreign *certsd.ForeignError
+	if errors.As(err, &foreign) {
+		reason = v1alpha1.NodeReasonForeignHostsFile
+	}
+	return v1alpha1.NodeException{Hub: hub, Host: host, Reason: reason, Message: bounded(err.Error())}
+}
+
+// bounded counts characters, as the API does.
+func bounded(message string) string {
+	characters := []rune(message)
+	return string(characters[:min(len(characters), maxMessage)])
+}
