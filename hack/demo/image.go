@@ -22,14 +22,14 @@ import (
 var layers = [][]string{
 	{"base-files", "libc6", "libtinfo6", "bash", "coreutils", "dash", "libacl1", "libattr1", "libselinux1", "libgmp10", "libpcre2-8-0"},
 	{"perl-base", "perl", "perl-modules-5.36", "libperl5.36", "git"},
-	{"gcc-12", "cpp-12", "binutils-x86-64-linux-gnu", "libgcc-12-dev"},
+	{"cpp-12", "binutils-x86-64-linux-gnu"},
 	{"openjdk-17-jre-headless"},
 }
 
 // buildImage makes an image of Debian packages, a layer for each list, that runs bash. The packages and the layers
 // are kept in a folder between runs.
 func buildImage(ctx context.Context, folder string) (v1.Image, error) {
-	image := v1.Image(empty.Image)
+	var image v1.Image = empty.Image
 	for i, packages := range layers {
 		layer, err := debianLayer(ctx, filepath.Join(folder, fmt.Sprintf("layer-%d", i)), packages)
 		if err != nil {

@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/registryhub/registryhub/hack/cluster/plan"
 )
 
 // Node is one node of the cluster.
@@ -20,6 +22,9 @@ type Node struct {
 	// CertsDir is containerd's configuration of registries, a path inside the node.
 	CertsDir string `json:"certsDir"`
 }
+
+// Volumes is the folder, inside a node, of the persistent volumes that lie on it.
+func (Node) Volumes() string { return plan.VolumesFolder }
 
 // Bed is a running cluster.
 type Bed struct {

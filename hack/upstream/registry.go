@@ -76,7 +76,7 @@ func (r *Registry) Stop() error {
 	if err := r.process.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		errs = append(errs, fmt.Errorf("ending the upstream registry: %w", err))
 	}
-	<-r.exited
+	_ = <-r.exited // it was told to end: how it did does not matter
 	return errors.Join(errs...)
 }
 
@@ -104,7 +104,7 @@ func (r *Registry) run(binary, directory string) error {
 		return fmt.Errorf("making the upstream registry's log: %w", err)
 	}
 	defer log.Close()
-	r.process = exec.Command(binary, "serve", configuration) //nolint:noctx // it outlives the context that bounds the start
+	r.process = exec.Command(binary, "serve", configuration)
 	r.process.Stdout, r.process.Stderr = log, log
 	r.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	if err := r.process.Start(); err != nil {

@@ -1,0 +1,114 @@
+// Package e2e holds what RegistryHub promises against a real cluster: two nodes with a kubelet and a containerd of
+// their own, a real registry upstream, and the operator of this tree. It needs root on Linux; `make test-e2e` runs
+// it. REGISTRYHUB_E2E_CONTAINERD chooses the release of containerd, 2.4 or 1.6.
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/registryhub/registryhub/hack/testbed"
+	"github.com/registryhub/registryhub/hack/upstream"
+)
+
+// upstreamHosts are the registries that the one upstream stands for. A test has a host of its own, so that no hub
+// is in another's way.
+var upstreamHosts = []string{
+	"pull.e2e.test", "deleted.e2e.test", "agent.e2e.test", "foreign.e2e.test", "gone.e2e.test", "registry.k8s.io",
+}
+
+// suite is what all tests share.
+type suite struct {
+	bed      *testbed.Bed
+	upstream *upstream.Registry
+	images   *images
+}
+
+var shared *suite
+
+func TestMain(m *testing.M) {
+	code, err := runSuite(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func runSuite(m *testing.M) (code int, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 35*time.Minute)
+	defer cancel()
+	if os.Geteuid() != 0 {
+		return 1, errors.New("the cluster's network namespaces and kubelets need root")
+	}
+	started, stop, err := start(ctx)
+	defer func() { err = errors.Join(err, stop()) }()
+	if err != nil {
+		return 1, err
+	}
+	shared = started
+	return m.Run(), nil
+}
+
+// start brings up all that the tests share, on a cluster that nobody has used before. Stop undoes what was done,
+// also after an error.
+func start(ctx context.Context) (*suite, func() error, error) {
+	var undo []func() error
+	stop := func() error {
+		var errs []error
+		for i := len(undo) - 1; i >= 0; i-- {
+			errs = append(errs, undo[i]())
+		}
+		return errors.Join(errs...)
+	}
+	bed, err := freshBed(ctx)
+	if err != nil {
+		return nil, stop, err
+	}
+	undo = append(undo, func() error { return bed.Close(context.WithoutCancel(ctx)) })
+	directory, err := os.MkdirTemp("", "registryhub-e2e-")
+	if err != nil {
+		return nil, stop, fmt.Errorf("making a folder for the upstream: %w", err)
+	}
+	undo = append(undo, func() error { return os.RemoveAll(directory) })
+	registry, err := bed.StartUpstream(ctx, directory, upstreamHosts...)
+	if err != nil {
+		return nil, stop, err
+	}
+	undo = append(undo, registry.Stop)
+	images, err := newImages(ctx, directory, registry.PushAddress)
+	if err != nil {
+		return nil, stop, err
+	}
+	return &suite{bed: bed, upstream: registry, images: images}, stop, install(ctx, bed)
+}
+
+func freshBed(ctx context.Context) (*testbed.Bed, error) {
+	release := os.Getenv("REGISTRYHUB_E2E_CONTAINERD")
+	if release == "" {
+		release = "2.4"
+	}
+	used, err := testbed.Open(ctx, release)
+	if err != nil {
+		return nil, err
+	}
+	if err := used.Close(ctx); err != nil {
+		return nil, err
+	}
+	return testbed.Open(ctx, release)
+}
+
+func install(ctx context.Context, bed *testbed.Bed) error {
+	if err := bed.InstallOperator(ctx); err != nil {
+		return err
+	}
+	bundle, err := bed.CABundle(caBundle)
+	if err != nil {
+		return err
+	}
+	return bed.Apply(ctx, bundle)
+}
