@@ -30,8 +30,10 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.AddCommand(newManagerCommand())
 	root.AddCommand(newVersionCommand())
 	root.AddCommand(newProxyCommand())
+	root.AddCommand(newNodeAgentCommand())
 	return root
 }
 
