@@ -29,7 +29,7 @@ var layers = [][]string{
 // buildImage makes an image of Debian packages, a layer for each list, that runs bash. The packages and the layers
 // are kept in a folder between runs.
 func buildImage(ctx context.Context, folder string) (v1.Image, error) {
-	var image v1.Image = empty.Image
+	image := empty.Image
 	for i, packages := range layers {
 		layer, err := debianLayer(ctx, filepath.Join(folder, fmt.Sprintf("layer-%d", i)), packages)
 		if err != nil {

@@ -2,6 +2,7 @@ package testbed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -67,7 +68,7 @@ func (b *Bed) Await(ctx context.Context, within time.Duration, what string, cond
 
 func orNone(err error) error {
 	if err == nil {
-		return fmt.Errorf("no error")
+		return errors.New("no error, it just did not hold")
 	}
 	return err
 }

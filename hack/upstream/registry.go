@@ -38,7 +38,8 @@ type Registry struct {
 
 	front   *front
 	process *exec.Cmd
-	exited  chan error
+	exited  chan struct{} // closed when the process has ended, endedBy set
+	endedBy error
 	logFile string
 }
 
@@ -53,7 +54,7 @@ func Start(ctx context.Context, options Options) (*Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	registry := &Registry{PushAddress: address, exited: make(chan error, 1), logFile: filepath.Join(options.Directory, "registry.log")}
+	registry := &Registry{PushAddress: address, exited: make(chan struct{}), logFile: filepath.Join(options.Directory, "registry.log")}
 	if err := registry.run(binary, options.Directory); err != nil {
 		return nil, err
 	}
@@ -76,7 +77,7 @@ func (r *Registry) Stop() error {
 	if err := r.process.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		errs = append(errs, fmt.Errorf("ending the upstream registry: %w", err))
 	}
-	_ = <-r.exited // it was told to end: how it did does not matter
+	<-r.exited
 	return errors.Join(errs...)
 }
 
@@ -110,7 +111,10 @@ func (r *Registry) run(binary, directory string) error {
 	if err := r.process.Start(); err != nil {
 		return fmt.Errorf("starting the upstream registry %s: %w", binary, err)
 	}
-	go func() { r.exited <- r.process.Wait() }()
+	go func() {
+		defer close(r.exited)
+		r.endedBy = r.process.Wait()
+	}()
 	return nil
 }
 
@@ -124,9 +128,8 @@ func (r *Registry) awaitAnswer(ctx context.Context) error {
 			return nil
 		}
 		select {
-		case err := <-r.exited:
-			r.exited <- err
-			return fmt.Errorf("the upstream registry ended before it answered (%w): see %s", err, r.logFile)
+		case <-r.exited:
+			return fmt.Errorf("the upstream registry ended before it answered (%w): see %s", r.endedBy, r.logFile)
 		case <-ctx.Done():
 			return fmt.Errorf("the upstream registry did not answer within %s: see %s", startTimeout, r.logFile)
 		case <-tick.C:
