@@ -27,11 +27,15 @@ const (
 	// ReasonDeleting (Ready, Reconciling): the hub is being withdrawn from the nodes, and then removed.
 	ReasonDeleting = "Deleting"
 
-	// ReasonHostConflict (Ready, Stalled): an older hub claims one of the hosts on a node that both select.
+	// ReasonHostConflict (Ready, Stalled; NodesWired when no host is left): an older hub claims one of the hosts on
+	// a node that both select.
 	ReasonHostConflict = "HostConflict"
-	// ReasonInvalidSpec (Ready, Stalled): the spec holds something that cannot be checked when it is applied,
-	// such as a regular expression that does not compile; the message names the field.
+	// ReasonInvalidSpec (Ready, Stalled, ProxyAvailable): the spec holds something that cannot be checked when it is
+	// applied, such as a regular expression that does not compile; the message names the field.
 	ReasonInvalidSpec = "InvalidSpec"
+	// ReasonRefused (Ready, Stalled): the API server forbids what the hub needs, by a quota, a policy or a
+	// StorageClass that cannot grow a volume; the message is its own. It is tried again.
+	ReasonRefused = "Refused"
 
 	// ReasonReferenceNotFound (Ready, ProxyAvailable): a Secret or ConfigMap that the spec names is missing, or
 	// lacks what is needed.
@@ -41,7 +45,7 @@ const (
 	ReasonVolumeBound = "VolumeBound"
 	// ReasonVolumePending (StorageReady): the claim is not bound yet.
 	ReasonVolumePending = "VolumePending"
-	// ReasonVolumeLost (StorageReady): the claim has lost its volume.
+	// ReasonVolumeLost (Ready, Stalled, StorageReady): the claim has lost its volume.
 	ReasonVolumeLost = "VolumeLost"
 	// ReasonEphemeral (StorageReady): the cache lives in the Pod, so there is nothing to wait for.
 	ReasonEphemeral = "Ephemeral"
@@ -52,7 +56,7 @@ const (
 	ReasonRollingOut = "RollingOut"
 	// ReasonUnavailable (ProxyAvailable): the proxy was available and is not any more.
 	ReasonUnavailable = "Unavailable"
-	// ReasonRollOutFailed (ProxyAvailable): the Deployment made no progress within its deadline.
+	// ReasonRollOutFailed (Ready, Stalled, ProxyAvailable): the Deployment made no progress within its deadline.
 	ReasonRollOutFailed = "RollOutFailed"
 
 	// ReasonNodesWired (NodesWired): every desired node has the hub's wiring in force.

@@ -1,0 +1,64 @@
+package nodes
+
+import (
+	"slices"
+
+	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
+	"github.com/registryhub/registryhub/api/v1alpha1"
+)
+
+// NextConfiguration is what all nodes should be told: pure, of what they were told, the highest revision that any
+// of them reported, the hubs, and the hosts that hubs lost to older ones. It returns present itself when there is
+// nothing to change.
+//
+// The revision grows with every change, and an entry has that of its last change. A revision must never come twice
+// with different content, so what was lost, or set back by hand, begins anew above all that was reported.
+func NextConfiguration(present *configv1alpha1.NodeConfiguration, reported int64, hubs []v1alpha1.RegistryHub, conflicts map[string][]Conflict) *configv1alpha1.NodeConfiguration {
+	trusted := present != nil && present.Revision >= reported
+	floor := reported
+	if present != nil {
+		floor = max(floor, present.Revision)
+	}
+	next := &configv1alpha1.NodeConfiguration{Revision: floor + 1, Hubs: nextEntries(present, hubs, conflicts)}
+	for i := range next.Hubs {
+		next.Hubs[i].Revision = next.Revision
+		if was := entryOf(present, next.Hubs[i]); trusted && was != nil && was.Revision <= present.Revision {
+			next.Hubs[i].Revision = was.Revision
+		}
+	}
+	if trusted && sameEntries(present.Hubs, next.Hubs) {
+		return present
+	}
+	return next
+}
+
+func nextEntries(present *configv1alpha1.NodeConfiguration, hubs []v1alpha1.RegistryHub, conflicts map[string][]Conflict) []configv1alpha1.NodeHub {
+	var entries []configv1alpha1.NodeHub
+	for _, hub := range oldestFirst(hubs) {
+		if _, err := selectorOf(hub); err != nil || !hub.DeletionTimestamp.IsZero() {
+			continue
+		}
+		if entry := nextEntry(hub, FindEntry(present, hub), conflicts[hub.Name]); entry != nil {
+			entries = append(entries, *entry)
+		}
+	}
+	return entries
+}
+
+// entryOf is the present entry that means the same as this one.
+func entryOf(present *configv1alpha1.NodeConfiguration, entry configv1alpha1.NodeHub) *configv1alpha1.NodeHub {
+	if present == nil {
+		return nil
+	}
+	i := slices.IndexFunc(present.Hubs, func(was configv1alpha1.NodeHub) bool { return SameWiring(was, entry) })
+	if i < 0 {
+		return nil
+	}
+	return &present.Hubs[i]
+}
+
+func sameEntries(a, b []configv1alpha1.NodeHub) bool {
+	return slices.EqualFunc(a, b, func(x, y configv1alpha1.NodeHub) bool {
+		return x.Revision == y.Revision && SameWiring(x, y)
+	})
+}

@@ -1,0 +1,77 @@
+package nodes
+
+import (
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+
+	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
+	"github.com/registryhub/registryhub/api/v1alpha1"
+	"github.com/registryhub/registryhub/controllers/internal/conditions"
+)
+
+// WantedEntry is what the nodes should be told of a hub at this endpoint: all but the revision. Its hosts are
+// those that no older hub has; there may be none left.
+func WantedEntry(hub *v1alpha1.RegistryHub, endpoint string, conflicts []Conflict) configv1alpha1.NodeHub {
+	return configv1alpha1.NodeHub{
+		Name:        hub.Name,
+		UID:         string(hub.UID),
+		Hosts:       uncontested(hub, conflicts),
+		Endpoint:    endpoint,
+		DialTimeout: hub.Spec.Nodes.DialTimeout,
+		Selector:    hub.Spec.Nodes.Selector,
+	}
+}
+
+func uncontested(hub *v1alpha1.RegistryHub, conflicts []Conflict) []string {
+	var hosts []string
+	for _, host := range hub.Spec.Hosts {
+		lost := slices.ContainsFunc(conflicts, func(c Conflict) bool { return c.Host == string(host) })
+		if !lost {
+			hosts = append(hosts, string(host))
+		}
+	}
+	slices.Sort(hosts) // a set in the spec: its order must not matter to the nodes
+	return hosts
+}
+
+// SameWiring says whether two entries mean the same to a node, whatever their revisions.
+func SameWiring(a, b configv1alpha1.NodeHub) bool {
+	a.Revision, b.Revision = 0, 0
+	return equality.Semantic.DeepEqual(a, b)
+}
+
+// FindEntry is what a NodeConfiguration says of a hub; nil when it says nothing of it. An entry of an earlier hub
+// of the same name is not this hub's.
+func FindEntry(configuration *configv1alpha1.NodeConfiguration, hub *v1alpha1.RegistryHub) *configv1alpha1.NodeHub {
+	if configuration == nil {
+		return nil
+	}
+	for i := range configuration.Hubs {
+		if configuration.Hubs[i].UID == string(hub.UID) {
+			return &configuration.Hubs[i]
+		}
+	}
+	return nil
+}
+
+// nextEntry is the entry that a hub should have, without the revision; nil for none.
+//
+// New wiring goes out only while the proxy serves with the configuration of this very spec: a node must not be led
+// to a proxy that does not know the host yet. Until then, and while the proxy is down for a moment, what the nodes
+// have stays in force, less the hosts that the hub does not have any more.
+func nextEntry(hub *v1alpha1.RegistryHub, present *configv1alpha1.NodeHub, conflicts []Conflict) *configv1alpha1.NodeHub {
+	wanted := WantedEntry(hub, hub.Status.Endpoint, conflicts)
+	if !conditions.IsTrue(hub.Status.Conditions, v1alpha1.ConditionProxyAvailable, hub.Generation) {
+		if present == nil || present.Endpoint != wanted.Endpoint {
+			return nil
+		}
+		wanted.Hosts = slices.DeleteFunc(wanted.Hosts, func(host string) bool {
+			return !slices.Contains(present.Hosts, host)
+		})
+	}
+	if wanted.Endpoint == "" || len(wanted.Hosts) == 0 {
+		return nil
+	}
+	return &wanted
+}

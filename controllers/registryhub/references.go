@@ -1,0 +1,135 @@
+package registryhub
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/registryhub/registryhub/api/v1alpha1"
+)
+
+// Secrets are polled, and not watched: to watch one is to be allowed to list all of them. A missing one is looked
+// for soon; one that is there is looked at again so that its loss is told, and a new CA taken up.
+const (
+	missingReferencePeriod = 10 * time.Second
+	presentReferencePeriod = time.Minute
+)
+
+// resolveReferences reads the Secrets and ConfigMaps that the spec names. What is missing is waited for.
+func (r *Reconciler) resolveReferences(ctx context.Context, s *scope) error {
+	if s.hub.Spec.Mirror == nil {
+		return nil
+	}
+	s.bundles = map[string][]byte{}
+	for _, upstream := range s.hub.Spec.Mirror.Upstreams {
+		if err := r.resolveCredentials(ctx, s, upstream); err != nil {
+			return err
+		}
+		if err := r.resolveBundle(ctx, s, upstream); err != nil {
+			return err
+		}
+	}
+	if len(s.missing) > 0 {
+		s.requeueIn(missingReferencePeriod)
+	}
+	return nil
+}
+
+func (r *Reconciler) resolveCredentials(ctx context.Context, s *scope, upstream v1alpha1.Upstream) error {
+	ref := upstream.CredentialsSecretRef
+	if ref == nil {
+		return nil
+	}
+	s.requeueIn(presentReferencePeriod)
+	data, err := r.data(ctx, v1alpha1.CABundleSecret, ref.Name)
+	if err != nil {
+		return err
+	}
+	if lack := lacksCredentials(data); lack != "" {
+		s.missing = append(s.missing, fmt.Sprintf("credentialsSecretRef of upstream %s: Secret %s in namespace %s %s",
+			upstream.Name, ref.Name, r.Settings.Namespace, lack))
+	}
+	return nil
+}
+
+func (r *Reconciler) resolveBundle(ctx context.Context, s *scope, upstream v1alpha1.Upstream) error {
+	ref := upstream.CABundleRef
+	if ref == nil {
+		return nil
+	}
+	if ref.Kind == v1alpha1.CABundleSecret {
+		s.requeueIn(presentReferencePeriod)
+	}
+	data, err := r.data(ctx, ref.Kind, ref.Name)
+	if err != nil {
+		return err
+	}
+	if lack := lacksBundle(data, ref.Key); lack != "" {
+		s.missing = append(s.missing, fmt.Sprintf("caBundleRef of upstream %s: %s %s in namespace %s %s",
+			upstream.Name, ref.Kind, ref.Name, r.Settings.Namespace, lack))
+	}
+	s.bundles[upstream.Name] = data[ref.Key]
+	return nil
+}
+
+// data is what a Secret or ConfigMap holds; nil when there is no such object.
+func (r *Reconciler) data(ctx context.Context, kind v1alpha1.CABundleKind, name string) (map[string][]byte, error) {
+	key := client.ObjectKey{Namespace: r.Settings.Namespace, Name: name}
+	if kind == v1alpha1.CABundleSecret {
+		secret, err := find(ctx, r.Live, key, &corev1.Secret{})
+		if err != nil || secret == nil {
+			return nil, err
+		}
+		return nonNil(secret.Data), nil
+	}
+	configMap, err := find(ctx, r.Client, key, &corev1.ConfigMap{})
+	if err != nil || configMap == nil {
+		return nil, err
+	}
+	data := nonNil(configMap.BinaryData)
+	for name, value := range configMap.Data {
+		data[name] = []byte(value)
+	}
+	return data, nil
+}
+
+func nonNil(data map[string][]byte) map[string][]byte {
+	if data == nil {
+		return map[string][]byte{}
+	}
+	return data
+}
+
+// lacksCredentials says what is wrong with a Secret's data, without a word of what is in it.
+func lacksCredentials(data map[string][]byte) string {
+	config := data[corev1.DockerConfigJsonKey]
+	switch {
+	case data == nil:
+		return "does not exist"
+	case len(config) > 0 && !json.Valid(config):
+		return "has a " + corev1.DockerConfigJsonKey + " that is not JSON"
+	case len(config) > 0:
+		return ""
+	case len(data[corev1.BasicAuthUsernameKey]) == 0 || len(data[corev1.BasicAuthPasswordKey]) == 0:
+		return "has neither " + corev1.DockerConfigJsonKey + " nor both username and password"
+	}
+	return ""
+}
+
+func lacksBundle(data map[string][]byte, key string) string {
+	bundle, found := data[key]
+	switch {
+	case data == nil:
+		return "does not exist"
+	case !found:
+		return "has no key " + key
+	case !x509.NewCertPool().AppendCertsFromPEM(bundle):
+		return "has no PEM certificate in key " + key
+	}
+	return ""
+}

@@ -1,0 +1,70 @@
+package registryhub
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/registryhub/registryhub/api/v1alpha1"
+	"github.com/registryhub/registryhub/controllers/internal/conditions"
+	"github.com/registryhub/registryhub/controllers/nodes"
+	"github.com/registryhub/registryhub/controllers/resources"
+)
+
+// ownedConditions are those that this reconciler sets and deletes; anybody else's stay.
+var ownedConditions = []string{
+	v1alpha1.ConditionReady, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled,
+	v1alpha1.ConditionStorageReady, v1alpha1.ConditionProxyAvailable, v1alpha1.ConditionNodesWired,
+}
+
+// nextStatus is what the status should say, from what was observed and from nothing else.
+func nextStatus(s *scope) v1alpha1.RegistryHubStatus {
+	status := *s.hub.Status.DeepCopy()
+	status.ObservedGeneration = s.hub.Generation
+	if s.hub.DeletionTimestamp.IsZero() {
+		status.Endpoint = s.endpoint()
+		status.Upstreams = resources.Upstreams(s.hub)
+		status.Storage = storageStatus(s.claim)
+		status.Nodes = nodesStatus(s)
+	}
+	status.Conditions = conditions.Merge(s.hub.Status.Conditions, s.hub.Generation, s.now, ownedConditions, wantedConditions(s)...)
+	return status
+}
+
+func wantedConditions(s *scope) []metav1.Condition {
+	if !s.hub.DeletionTimestamp.IsZero() {
+		return deleting(s.awaited)
+	}
+	gates := []metav1.Condition{storageReady(s), proxyAvailable(s), nodesWired(s)}
+	return append(summary(stalledBy(s, gates), gates), gates...)
+}
+
+func storageStatus(claim *corev1.PersistentVolumeClaim) *v1alpha1.StorageStatus {
+	if claim == nil {
+		return nil
+	}
+	capacity, found := claim.Status.Capacity[corev1.ResourceStorage]
+	if !found {
+		return nil
+	}
+	return &v1alpha1.StorageStatus{Capacity: &capacity}
+}
+
+// nodesStatus shows figures from when the nodes were first told of the hub.
+func nodesStatus(s *scope) *v1alpha1.NodesStatus {
+	entry := nodes.FindEntry(s.configuration, s.hub)
+	if entry == nil {
+		return s.hub.Status.Nodes
+	}
+	figures := nodes.Count(s.snapshot, *entry, s.now, s.grace)
+	return &v1alpha1.NodesStatus{
+		Desired: int32(figures.Desired), //nolint:gosec // G115: a cluster has fewer nodes than that
+		Wired:   int32(figures.Wired),   //nolint:gosec // G115: as above
+		Summary: fmt.Sprintf("%d/%d", figures.Wired, figures.Desired),
+		Failing: figures.Failing,
+	}
+}
+
+func sameStatus(a, b v1alpha1.RegistryHubStatus) bool { return equality.Semantic.DeepEqual(a, b) }

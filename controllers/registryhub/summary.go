@@ -1,0 +1,85 @@
+package registryhub
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/registryhub/registryhub/api/v1alpha1"
+	"github.com/registryhub/registryhub/controllers/internal/conditions"
+	"github.com/registryhub/registryhub/controllers/nodes"
+)
+
+// summary is Ready, and Reconciling or Stalled where they are so: kstatus reads these three.
+func summary(stalled *problem, gates []metav1.Condition) []metav1.Condition {
+	if stalled != nil {
+		return []metav1.Condition{
+			conditions.False(v1alpha1.ConditionReady, stalled.reason, stalled.message),
+			conditions.True(v1alpha1.ConditionStalled, stalled.reason, stalled.message),
+		}
+	}
+	reason, awaited := v1alpha1.ReasonProgressing, ""
+	for _, gate := range gates {
+		if gate.Status == metav1.ConditionTrue {
+			continue
+		}
+		awaited = conditions.Join(awaited, gate.Message)
+		if gate.Reason == v1alpha1.ReasonReferenceNotFound {
+			reason = gate.Reason
+		}
+	}
+	if awaited == "" {
+		return []metav1.Condition{conditions.True(v1alpha1.ConditionReady, v1alpha1.ReasonReady, "nodes pull through the hub")}
+	}
+	return []metav1.Condition{
+		conditions.False(v1alpha1.ConditionReady, reason, awaited),
+		conditions.True(v1alpha1.ConditionReconciling, v1alpha1.ReasonProgressing, awaited),
+	}
+}
+
+// stalledBy is what only a person can change, the gravest first; nil for nothing.
+func stalledBy(s *scope, gates []metav1.Condition) *problem {
+	if s.problem != nil {
+		return s.problem
+	}
+	if len(s.conflicts) > 0 {
+		return &problem{reason: v1alpha1.ReasonHostConflict, message: describe(s.conflicts)}
+	}
+	for _, gate := range gates {
+		if gate.Reason == v1alpha1.ReasonVolumeLost || gate.Reason == v1alpha1.ReasonRollOutFailed {
+			return &problem{reason: gate.Reason, message: gate.Message}
+		}
+	}
+	return nil
+}
+
+func describe(conflicts []nodes.Conflict) string {
+	lines := make([]string, 0, len(conflicts))
+	for _, conflict := range conflicts {
+		lines = append(lines, fmt.Sprintf("the older hub %s has %s on nodes that both select", conflict.Older, conflict.Host))
+	}
+	return conditions.Join(slices.Compact(lines)...)
+}
+
+// deleting is the status of a hub that goes.
+func deleting(awaited []string) []metav1.Condition {
+	message := "the hub is being removed"
+	if len(awaited) > 0 {
+		message = "the hub is being withdrawn; still led to it: " + enumerate(awaited)
+	}
+	return []metav1.Condition{
+		conditions.False(v1alpha1.ConditionReady, v1alpha1.ReasonDeleting, message),
+		conditions.True(v1alpha1.ConditionReconciling, v1alpha1.ReasonDeleting, message),
+	}
+}
+
+// enumerate names the first few.
+func enumerate(names []string) string {
+	const few = 10
+	if len(names) <= few {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
+}

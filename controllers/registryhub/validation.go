@@ -1,0 +1,48 @@
+package registryhub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
+	"github.com/registryhub/registryhub/api/v1alpha1"
+)
+
+// validate checks what the API server cannot: that expressions compile and selectors mean something. The errors
+// name the fields of the spec.
+func (r *Reconciler) validate(_ context.Context, s *scope) error {
+	if err := errors.Join(specErrors(s.hub)...); err != nil {
+		return &invalidSpecError{err: err}
+	}
+	return nil
+}
+
+func specErrors(hub *v1alpha1.RegistryHub) []error {
+	var errs []error
+	for i, host := range hub.Spec.Hosts {
+		errs = append(errs, configv1alpha1.ValidateHost(fmt.Sprintf("spec.hosts[%d]", i), string(host)))
+	}
+	if _, err := metav1.LabelSelectorAsSelector(hub.Spec.Nodes.Selector); err != nil {
+		errs = append(errs, fmt.Errorf("spec.nodes.selector: %w", err))
+	}
+	if mirror := hub.Spec.Mirror; mirror != nil {
+		errs = append(errs, mirrorErrors(mirror)...)
+	}
+	return errs
+}
+
+func mirrorErrors(mirror *v1alpha1.MirrorSpec) []error {
+	var errs []error
+	for i, upstream := range mirror.Upstreams {
+		field := fmt.Sprintf("spec.mirror.upstreams[%d].url", i)
+		errs = append(errs, configv1alpha1.ValidateUpstreamURL(field, upstream.URL))
+	}
+	for i, rule := range mirror.FallbackRules {
+		configured := configv1alpha1.FallbackRule{Name: rule.Name, OnStatus: rule.OnStatus, Match: rule.Match, Rewrite: rule.Rewrite}
+		errs = append(errs, configured.Validate(fmt.Sprintf("spec.mirror.fallbackRules[%d]", i)))
+	}
+	return errs
+}

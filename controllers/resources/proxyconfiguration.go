@@ -1,0 +1,88 @@
+package resources
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+
+	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
+	"github.com/registryhub/registryhub/api/v1alpha1"
+)
+
+// ProxyConfiguration is the file that a hub's proxy runs with.
+func ProxyConfiguration(hub *v1alpha1.RegistryHub) *configv1alpha1.ProxyConfiguration {
+	configuration := &configv1alpha1.ProxyConfiguration{
+		Hub: hub.Name,
+		Listen: configv1alpha1.ListenConfiguration{
+			Registry: fmt.Sprintf(":%d", RegistryPort), Diagnostics: fmt.Sprintf(":%d", DiagnosticsPort),
+		},
+		Store: configv1alpha1.StoreConfiguration{Directory: cacheDirectory},
+	}
+	if hub.Spec.Mirror != nil {
+		configuration.Mirror = mirrorConfiguration(hub)
+	}
+	return configuration
+}
+
+func mirrorConfiguration(hub *v1alpha1.RegistryHub) *configv1alpha1.MirrorConfiguration {
+	mirror := hub.Spec.Mirror
+	return &configv1alpha1.MirrorConfiguration{
+		Hosts:         mirrorHosts(hub),
+		FallbackRules: fallbackRules(mirror.FallbackRules),
+		Tags: configv1alpha1.TagsConfiguration{
+			RevalidateAfter: mirror.Tags.RevalidateAfter, StaleIfError: mirror.Tags.StaleIfError,
+		},
+	}
+}
+
+func mirrorHosts(hub *v1alpha1.RegistryHub) []configv1alpha1.MirrorHost {
+	hosts := make([]configv1alpha1.MirrorHost, 0, len(hub.Spec.Hosts))
+	derived := Upstreams(hub)
+	for i, host := range hub.Spec.Hosts {
+		upstreams := specifiedConfigurations(hub.Spec.Mirror.Upstreams)
+		if len(upstreams) == 0 {
+			upstreams = []configv1alpha1.UpstreamConfiguration{{Name: derived[i].Name, URL: derived[i].URL}}
+		}
+		hosts = append(hosts, configv1alpha1.MirrorHost{Host: string(host), Upstreams: upstreams})
+	}
+	return hosts
+}
+
+func specifiedConfigurations(specified []v1alpha1.Upstream) []configv1alpha1.UpstreamConfiguration {
+	upstreams := make([]configv1alpha1.UpstreamConfiguration, 0, len(specified))
+	for _, upstream := range specified {
+		configuration := configv1alpha1.UpstreamConfiguration{Name: upstream.Name, URL: upstream.URL}
+		if upstream.CredentialsSecretRef != nil {
+			configuration.CredentialsDirectory = path.Join(credentialsDirectory, upstream.Name)
+		}
+		if upstream.CABundleRef != nil {
+			configuration.CAFile = path.Join(caDirectory, upstream.Name, upstream.CABundleRef.Key)
+		}
+		upstreams = append(upstreams, configuration)
+	}
+	return upstreams
+}
+
+func fallbackRules(rules []v1alpha1.FallbackRule) []configv1alpha1.FallbackRule {
+	configured := make([]configv1alpha1.FallbackRule, 0, len(rules))
+	for _, rule := range rules {
+		configured = append(configured, configv1alpha1.FallbackRule{
+			Name: rule.Name, OnStatus: rule.OnStatus, Match: rule.Match, Rewrite: rule.Rewrite,
+		})
+	}
+	return configured
+}
+
+// ConfigHash tells configurations of a proxy apart: the file, and the CA bundles that it reads once. Credentials
+// are not in it, since the proxy reads them again whenever it needs them.
+func ConfigHash(rendered []byte, bundles map[string][]byte) string {
+	hash := sha256.New()
+	fmt.Fprintf(hash, "%d:%s", len(rendered), rendered)
+	for _, upstream := range slices.Sorted(maps.Keys(bundles)) {
+		fmt.Fprintf(hash, "%s:%d:%s", upstream, len(bundles[upstream]), bundles[upstream])
+	}
+	return hex.EncodeToString(hash.Sum(nil)[:16])
+}

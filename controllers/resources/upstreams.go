@@ -1,0 +1,51 @@
+package resources
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
+	"github.com/registryhub/registryhub/api/v1alpha1"
+)
+
+// Upstreams are the registries that a hub asks, by name: those of its spec, or else one for each host.
+func Upstreams(hub *v1alpha1.RegistryHub) []v1alpha1.UpstreamStatus {
+	if hub.Spec.Mirror != nil && len(hub.Spec.Mirror.Upstreams) > 0 {
+		return specifiedUpstreams(hub.Spec.Mirror.Upstreams)
+	}
+	taken := map[string]bool{}
+	upstreams := make([]v1alpha1.UpstreamStatus, 0, len(hub.Spec.Hosts))
+	for _, host := range hub.Spec.Hosts {
+		name := freeName(upstreamName(string(host)), taken)
+		taken[name] = true
+		upstreams = append(upstreams, v1alpha1.UpstreamStatus{Name: name, URL: configv1alpha1.DefaultUpstreamURL(string(host))})
+	}
+	return upstreams
+}
+
+func specifiedUpstreams(specified []v1alpha1.Upstream) []v1alpha1.UpstreamStatus {
+	upstreams := make([]v1alpha1.UpstreamStatus, 0, len(specified))
+	for _, upstream := range specified {
+		upstreams = append(upstreams, v1alpha1.UpstreamStatus{Name: upstream.Name, URL: upstream.URL})
+	}
+	return upstreams
+}
+
+var notInLabels = regexp.MustCompile(`[^a-z0-9]+`)
+
+// upstreamName makes a DNS label of a host: docker-io of docker.io.
+func upstreamName(host string) string {
+	const longest = 60 // leaves room for a number
+	name := strings.Trim(notInLabels.ReplaceAllString(host, "-"), "-")
+	return strings.TrimRight(name[:min(len(name), longest)], "-")
+}
+
+// freeName tells hosts apart whose labels come out alike, such as a.example and a-example.
+func freeName(name string, taken map[string]bool) string {
+	free := name
+	for i := 2; taken[free]; i++ {
+		free = fmt.Sprintf("%s-%d", name, i)
+	}
+	return free
+}

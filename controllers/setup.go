@@ -1,0 +1,117 @@
+// Package controllers sets the manager up: the one place that knows every reconciler.
+package controllers
+
+import (
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/go-logr/logr"
+
+	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
+	"github.com/registryhub/registryhub/api/v1alpha1"
+	"github.com/registryhub/registryhub/controllers/nodes"
+	"github.com/registryhub/registryhub/controllers/registryhub"
+	"github.com/registryhub/registryhub/controllers/resources"
+)
+
+// Options are what a manager is told beside its configuration file.
+type Options struct {
+	// MetricsAddress serves /metrics; "0" for nowhere.
+	MetricsAddress string
+	// HealthAddress serves /healthz and /readyz; "0" for nowhere.
+	HealthAddress string
+	// LeaderElection lets one of several managers work at a time.
+	LeaderElection bool
+	Logger         logr.Logger
+}
+
+// NewManager makes the manager with every reconciler in it.
+func NewManager(cluster *rest.Config, configuration *configv1alpha1.OperatorConfiguration, options Options) (manager.Manager, error) {
+	scheme := runtime.NewScheme()
+	if err := clientgoscheme.AddToScheme(scheme); err != nil {
+		return nil, fmt.Errorf("registering the kinds of Kubernetes: %w", err)
+	}
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		return nil, fmt.Errorf("registering the project's kinds: %w", err)
+	}
+	cluster = rest.CopyConfig(cluster)
+	cluster.QPS = -1 // the API server's priority and fairness says how fast is too fast, not a number in here
+	mgr, err := ctrl.NewManager(cluster, manager.Options{
+		Scheme: scheme,
+		Logger: options.Logger,
+		Cache:  cacheOptions(configuration.Namespace),
+		// A Secret is read when it is needed: a cache would hold all of them, and need the right to list them.
+		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
+		Metrics:                       metricsserver.Options{BindAddress: options.MetricsAddress},
+		HealthProbeBindAddress:        options.HealthAddress,
+		LeaderElection:                options.LeaderElection,
+		LeaderElectionID:              configv1alpha1.ManagerName,
+		LeaderElectionNamespace:       configuration.Namespace,
+		LeaderElectionReleaseOnCancel: true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("making the manager: %w", err)
+	}
+	return mgr, setup(mgr, configuration)
+}
+
+// cacheOptions keeps the cache to the operator's own namespace, and to what is read of Nodes and Pods.
+func cacheOptions(namespace string) cache.Options {
+	return cache.Options{
+		DefaultNamespaces: map[string]cache.Config{namespace: {}},
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Node{}: {Transform: nodes.Slim},
+			&corev1.Pod{}:  {Transform: nodes.Slim, Label: labels.SelectorFromSet(resources.AgentPodLabels())},
+		},
+	}
+}
+
+func setup(mgr manager.Manager, configuration *configv1alpha1.OperatorConfiguration) error {
+	settings := resources.Settings{Namespace: configuration.Namespace, Image: configuration.Image}
+	installation := nodes.NewInstallation(mgr.GetClient(), configuration.Namespace)
+	for _, reconciler := range []interface{ SetupWithManager(ctrl.Manager) error }{
+		&registryhub.Reconciler{
+			Client:          mgr.GetClient(),
+			Live:            mgr.GetAPIReader(),
+			Events:          mgr.GetEventRecorder("registryhub"),
+			Now:             time.Now,
+			Settings:        settings,
+			NodeGracePeriod: configuration.NodeGracePeriod.Duration,
+			WithdrawTimeout: configuration.WithdrawTimeout.Duration,
+		},
+		&nodes.AgentReconciler{
+			Client: mgr.GetClient(), Installation: installation, Settings: settings, Agent: configuration.NodeAgent,
+		},
+		&nodes.ConfigurationReconciler{
+			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Installation: installation, Settings: settings,
+		},
+		&nodes.MirrorReconciler{Client: mgr.GetClient()},
+	} {
+		if err := reconciler.SetupWithManager(mgr); err != nil {
+			return fmt.Errorf("setting up %T: %w", reconciler, err)
+		}
+	}
+	return addChecks(mgr)
+}
+
+func addChecks(mgr manager.Manager) error {
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("adding /healthz: %w", err)
+	}
+	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("adding /readyz: %w", err)
+	}
+	return nil
+}
