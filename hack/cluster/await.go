@@ -37,21 +37,26 @@ func (c component) await(ctx context.Context, ready func(context.Context) error)
 		if err := c.check(ctx); err != nil {
 			return c.failure(err)
 		}
-		select {
-		case <-ctx.Done():
+		if !pause(ctx, 100*time.Millisecond) {
 			return c.failure(fmt.Errorf("not ready: %w", fault))
-		case <-time.After(100 * time.Millisecond):
 		}
+	}
+}
+
+// pause lets time pass before a condition is looked at again; false means that ctx has ended.
+func pause(ctx context.Context, duration time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(duration):
+		return true
 	}
 }
 
 // check says what is wrong if the component does not run.
 func (c component) check(ctx context.Context) error {
-	if ctx.Err() != nil {
-		return nil // await says that time is over, and what was amiss
-	}
 	states, err := c.machine.States(ctx)
-	if err != nil {
+	if err != nil && ctx.Err() == nil {
 		return err
 	}
 	for _, state := range states {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -95,13 +96,13 @@ func inheritCpuset(folder string) error {
 }
 
 // removeCgroups removes the cgroups of all nodes, whose processes have ended.
-func removeCgroups() error {
+func removeCgroups(ctx context.Context) error {
 	mounts, err := hierarchies()
 	if err != nil {
 		return err
 	}
 	for _, mount := range mounts {
-		if err := removeCgroup(filepath.Join(mount, plan.CgroupFolder)); err != nil {
+		if err := removeCgroup(ctx, filepath.Join(mount, plan.CgroupFolder)); err != nil {
 			return err
 		}
 	}
@@ -110,7 +111,7 @@ func removeCgroups() error {
 
 // removeCgroup removes a cgroup and those below it. The kernel takes a moment to notice that the last
 // process of a cgroup is gone.
-func removeCgroup(folder string) error {
+func removeCgroup(ctx context.Context, folder string) error {
 	entries, err := os.ReadDir(folder)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -120,17 +121,23 @@ func removeCgroup(folder string) error {
 	}
 	for _, entry := range entries {
 		if entry.IsDir() {
-			if err := removeCgroup(filepath.Join(folder, entry.Name())); err != nil {
+			if err := removeCgroup(ctx, filepath.Join(folder, entry.Name())); err != nil {
 				return err
 			}
 		}
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	return removeEmptied(ctx, folder)
+}
+
+func removeEmptied(ctx context.Context, folder string) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for {
 		err := syscall.Rmdir(folder)
 		if err == nil || errors.Is(err, syscall.ENOENT) {
 			return nil
 		}
-		if !errors.Is(err, syscall.EBUSY) || time.Now().After(deadline) {
+		if !errors.Is(err, syscall.EBUSY) || !pause(ctx, 20*time.Millisecond) {
 			return fmt.Errorf("removing the cgroup %s: %w (its processes: %s/cgroup.procs)", folder, err, folder)
 		}
 	}

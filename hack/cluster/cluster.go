@@ -91,12 +91,3 @@ func sandboxOf(name string) sandbox.Sandbox {
 }
 
 func controlPlane() sandbox.Sandbox { return sandboxOf(plan.ControlPlane) }
-
-// sandboxes returns all sandboxes of the cluster, nodes first.
-func (c *cluster) sandboxes() []sandbox.Sandbox {
-	var all []sandbox.Sandbox
-	for _, node := range c.nodes() {
-		all = append(all, sandboxOf(node.Name))
-	}
-	return append(all, controlPlane())
-}

@@ -100,7 +100,7 @@ func importImage(ctx context.Context, node plan.Node, archive string) error {
 	if err != nil {
 		return fmt.Errorf("opening an image archive: %w", err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	if err := runIn(ctx, sandboxOf(node.Name), file, "ctr", "--namespace", "k8s.io", "images", "import", "-"); err != nil {
 		return fmt.Errorf("importing %s into %s: %w", filepath.Base(archive), node.Name, err)
 	}

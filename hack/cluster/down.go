@@ -17,7 +17,7 @@ func down(ctx context.Context, args []string) error {
 		return fmt.Errorf("down takes no argument %q", args[0])
 	}
 	if os.Geteuid() != 0 {
-		return fmt.Errorf("down ends processes of root, so it must run as root: use sudo")
+		return errors.New("down ends processes of root, so it must run as root: use sudo")
 	}
 	unlock, err := lock(ctx)
 	if err != nil {
@@ -52,7 +52,7 @@ func cleanUp(ctx context.Context) error {
 	if err := disconnectHost(ctx); err != nil {
 		return err
 	}
-	if err := removeCgroups(); err != nil {
+	if err := removeCgroups(ctx); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(stateFolder); err != nil {

@@ -16,7 +16,7 @@ const lockAddress = "@registryhub-cluster"
 // lock waits until no other up or down runs on this machine; the function it returns lets others go on.
 func lock(ctx context.Context) (unlock func(), err error) {
 	for said := false; ; {
-		listener, err := net.Listen("unix", lockAddress)
+		listener, err := new(net.ListenConfig).Listen(ctx, "unix", lockAddress)
 		if err == nil {
 			return func() { _ = listener.Close() }, nil
 		}
@@ -27,10 +27,8 @@ func lock(ctx context.Context) (unlock func(), err error) {
 			step("waiting for another up or down to finish")
 			said = true
 		}
-		select {
-		case <-ctx.Done():
+		if !pause(ctx, 200*time.Millisecond) {
 			return nil, fmt.Errorf("waiting for another up or down to finish: %w", ctx.Err())
-		case <-time.After(200 * time.Millisecond):
 		}
 	}
 }

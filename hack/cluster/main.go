@@ -9,7 +9,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -52,22 +51,13 @@ func verbs() map[string]verb {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	err := run(ctx, os.Args[1:])
-	var exit exitCode
-	if errors.As(err, &exit) {
-		os.Exit(int(exit))
-	}
+	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "cluster:", err)
 		os.Exit(1)
 	}
 }
-
-// exitCode ends the program with the code of a program that it ran for the user, and no message.
-type exitCode int
-
-func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 || args[0] == "help" || args[0] == "--help" || args[0] == "-h" {
@@ -75,7 +65,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	switch args[0] {
 	case initVerb:
-		return sandbox.Init(os.Stdin)
+		return sandbox.Init(ctx, os.Stdin)
 	case namesVerb:
 		return serveNames(ctx, args[1:])
 	case volumesVerb:

@@ -108,7 +108,7 @@ func copySelf(folder string) error {
 	if err != nil {
 		return fmt.Errorf("opening this program: %w", err)
 	}
-	defer source.Close()
+	defer func() { _ = source.Close() }()
 	copied, err := os.OpenFile(target, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o755)
 	if err != nil {
 		return fmt.Errorf("copying this program: %w", err)

@@ -28,7 +28,7 @@ func serveNames(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	connection, err := net.ListenPacket("udp", *listen)
+	connection, err := new(net.ListenConfig).ListenPacket(ctx, "udp", *listen)
 	if err != nil {
 		return fmt.Errorf("listening for names: %w", err)
 	}

@@ -247,10 +247,8 @@ func eventually(ctx context.Context, wanted string, ask func() (string, error)) 
 		if err == nil && answer == wanted {
 			return nil
 		}
-		select {
-		case <-ctx.Done():
+		if !pause(ctx, 50*time.Millisecond) {
 			return fmt.Errorf("no answer %q within %s, the last was %q: %w", wanted, smokePatience, answer, err)
-		case <-time.After(50 * time.Millisecond):
 		}
 	}
 }

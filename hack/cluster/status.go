@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/registryhub/registryhub/hack/cluster/kubeapi"
 	"github.com/registryhub/registryhub/hack/cluster/plan"
@@ -73,8 +73,8 @@ func status(ctx context.Context, args []string) error {
 		encoder.SetIndent("", "  ")
 		return encoder.Encode(seen)
 	}
-	seen.print(os.Stdout)
-	return nil
+	_, err = fmt.Print(seen)
+	return err
 }
 
 func (c *cluster) status(ctx context.Context) (*Status, error) {
@@ -131,16 +131,20 @@ func nodeStatus(ctx context.Context, client *kubeapi.Client, node plan.Node) (No
 	return seen, nil
 }
 
-func (s *Status) print(out io.Writer) {
-	fmt.Fprintf(out, "kubeconfig    %s\nAPI server    %s\nthis machine  %s (as nodes and pods see it)\ntest CA       %s\nnames         %s\ncontainerd    %s\n",
+// String returns what `status` prints.
+func (s *Status) String() string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "kubeconfig    %s\nAPI server    %s\nthis machine  %s (as nodes and pods see it)\ntest CA       %s\nnames         %s\ncontainerd    %s\n",
 		s.Kubeconfig, s.APIServer, s.Address, s.CAFile, s.NamesFile, s.ContainerdRelease)
-	printMachine(out, plan.ControlPlane, plan.ControlPlaneAddress, "", s.ControlPlane)
+	describe(&out, plan.ControlPlane, plan.ControlPlaneAddress, "", s.ControlPlane)
 	for _, node := range s.Nodes {
-		printMachine(out, node.Name, node.Address, node.Fault, node.Processes)
+		describe(&out, node.Name, node.Address, node.Fault, node.Processes)
 	}
+	return out.String()
 }
 
-func printMachine(out io.Writer, name, address, fault string, processes []sandbox.State) {
+// describe adds a machine and its processes.
+func describe(out *strings.Builder, name, address, fault string, processes []sandbox.State) {
 	if fault == "" {
 		fault = "ready"
 	}

@@ -29,7 +29,7 @@ func up(ctx context.Context, args []string) error {
 		return err
 	}
 	if os.Geteuid() != 0 {
-		return fmt.Errorf("up makes namespaces, mounts and interfaces, so it must run as root: use sudo")
+		return errors.New("up makes namespaces, mounts and interfaces, so it must run as root: use sudo")
 	}
 	unlock, err := lock(ctx)
 	if err != nil {

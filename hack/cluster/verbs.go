@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -36,7 +37,7 @@ func kubectl(ctx context.Context, args []string) error {
 
 func execute(ctx context.Context, args []string) error {
 	if len(args) < 2 {
-		return fmt.Errorf("exec needs a node and a command: exec node-1 -- ctr --namespace k8s.io images ls")
+		return errors.New("exec needs a node and a command: exec node-1 -- ctr --namespace k8s.io images ls")
 	}
 	current, err := running()
 	if err != nil {
@@ -71,7 +72,7 @@ func become(command *exec.Cmd) error {
 
 func load(ctx context.Context, args []string) error {
 	if len(args) != 1 {
-		return fmt.Errorf("load needs one image archive: load image.tar")
+		return errors.New("load needs one image archive: load image.tar")
 	}
 	current, err := running()
 	if err != nil {
@@ -112,7 +113,7 @@ func namesFile() string { return filepath.Join(controlPlane().Dir, plan.NamesFil
 
 func restartContainerd(ctx context.Context, args []string) error {
 	if len(args) != 1 {
-		return fmt.Errorf("restart-containerd needs a node: restart-containerd node-1")
+		return errors.New("restart-containerd needs a node: restart-containerd node-1")
 	}
 	current, err := running()
 	if err != nil {

@@ -6,6 +6,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -35,7 +36,7 @@ func run(args []string, out io.Writer) error {
 		return err
 	}
 	if spec.Binary == "" {
-		return fmt.Errorf("no binary given: pass --binary with a binary built by CGO_ENABLED=0 go build")
+		return errors.New("no binary given: pass --binary with a binary built by CGO_ENABLED=0 go build")
 	}
 	digest, err := scratch.WriteFile(spec, *tag, *output)
 	if err != nil {

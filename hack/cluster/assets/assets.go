@@ -63,18 +63,17 @@ func findRoot(directory string) (string, error) {
 	}
 }
 
-// output runs a program and returns what it printed; an error carries what it printed to stderr.
-func output(ctx context.Context, directory string, env []string, program string, args ...string) ([]byte, error) {
+// run runs a program; an error carries what it printed to stderr.
+func run(ctx context.Context, directory string, env []string, program string, args ...string) error {
 	command := exec.CommandContext(ctx, program, args...)
 	command.Dir = directory
 	command.Env = append(os.Environ(), env...)
 	var complaints strings.Builder
 	command.Stderr = &complaints
-	printed, err := command.Output()
-	if err != nil {
-		return nil, fmt.Errorf("running %s %s: %w\n%s", program, strings.Join(args, " "), err, lastLines(complaints.String()))
+	if err := command.Run(); err != nil {
+		return fmt.Errorf("running %s %s: %w\n%s", program, strings.Join(args, " "), err, lastLines(complaints.String()))
 	}
-	return printed, nil
+	return nil
 }
 
 // lastLines keeps the end of a long output, where the cause is.

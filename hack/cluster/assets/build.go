@@ -3,6 +3,7 @@ package assets
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path"
@@ -84,7 +85,7 @@ func (s *Store) build(ctx context.Context, m module, folder string, names ...str
 	if err := os.MkdirAll(target, 0o755); err != nil {
 		return "", fmt.Errorf("making the cache folder: %w", err)
 	}
-	if _, err := output(ctx, source, []string{"CGO_ENABLED=0", "GOWORK=off"}, "go", args...); err != nil {
+	if err := run(ctx, source, []string{"CGO_ENABLED=0", "GOWORK=off"}, "go", args...); err != nil {
 		return "", err
 	}
 	return target, writeStamps(target, stamp, missing)
@@ -105,7 +106,7 @@ func readPins(source string) (string, error) {
 // stampOf identifies what a program was built from.
 func stampOf(parts ...string) string {
 	hash := sha256.Sum256([]byte(strings.Join(append(parts, runtime.Version(), runtime.GOARCH), "\x00")))
-	return fmt.Sprintf("%x", hash)
+	return hex.EncodeToString(hash[:])
 }
 
 func stampFile(folder, name string) string { return filepath.Join(folder, "."+name+".stamp") }
@@ -141,7 +142,7 @@ func (s *Store) Kubernetes(ctx context.Context, names ...string) (string, error)
 // It is left to Go's build cache to know whether that is any work.
 func (s *Store) Program(ctx context.Context, folder string) (string, error) {
 	binary := filepath.Join(s.Cache, "programs", path.Base(folder))
-	_, err := output(ctx, s.Root, []string{"CGO_ENABLED=0"}, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, "./"+folder)
+	err := run(ctx, s.Root, []string{"CGO_ENABLED=0"}, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, "./"+folder)
 	if err != nil {
 		return "", err
 	}

@@ -46,15 +46,14 @@ func missingPackages() []string {
 // machines, and old lists name packages that are gone.
 func (s *Store) apt(ctx context.Context, directory string, args ...string) error {
 	quiet := []string{"DEBIAN_FRONTEND=noninteractive"}
-	if _, err := output(ctx, directory, quiet, "apt-get", args...); err == nil {
+	if err := run(ctx, directory, quiet, "apt-get", args...); err == nil {
 		return nil
 	}
 	s.Step("updating Debian's package lists")
-	if _, err := output(ctx, directory, quiet, "apt-get", "update"); err != nil {
+	if err := run(ctx, directory, quiet, "apt-get", "update"); err != nil {
 		return err
 	}
-	_, err := output(ctx, directory, quiet, "apt-get", args...)
-	return err
+	return run(ctx, directory, quiet, "apt-get", args...)
 }
 
 // unpack downloads a Debian package into the cache and returns the folder it is unpacked to. It is
@@ -84,7 +83,7 @@ func (s *Store) unpackIn(ctx context.Context, download, debian, target string) e
 		return fmt.Errorf("apt-get download %s left %d archives, want 1", debian, len(archives))
 	}
 	unpacked := filepath.Join(download, "unpacked")
-	if _, err := output(ctx, download, nil, "dpkg-deb", "--extract", archives[0], unpacked); err != nil {
+	if err := run(ctx, download, nil, "dpkg-deb", "--extract", archives[0], unpacked); err != nil {
 		return err
 	}
 	return os.Rename(unpacked, target)

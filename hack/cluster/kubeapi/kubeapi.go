@@ -73,7 +73,7 @@ func (c *Client) do(ctx context.Context, method, path string, body, target any) 
 	if err != nil {
 		return fmt.Errorf("asking the API server: %w", err)
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	content, err := io.ReadAll(io.LimitReader(answer.Body, answerLimit))
 	if err != nil {
 		return fmt.Errorf("reading the API server's answer: %w", err)

@@ -63,7 +63,7 @@ func TestErrorsSayWhatTheServerSaid(t *testing.T) {
 }
 
 func TestClusterIP(t *testing.T) {
-	client := serve(t, func(response http.ResponseWriter, request *http.Request) {
+	client := serve(t, func(response http.ResponseWriter, _ *http.Request) {
 		_, _ = response.Write([]byte(`{"spec": {"clusterIP": "10.96.0.7"}}`))
 	})
 	if address, err := client.ClusterIP(t.Context(), "default", "one"); err != nil || address != "10.96.0.7" {

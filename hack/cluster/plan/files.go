@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -145,11 +146,12 @@ func (n Node) CNIConfig() []byte {
 
 // HostsFile returns /etc/hosts of the machine called hostname.
 func HostsFile(hostname string, nodes []Node) []byte {
-	text := "127.0.0.1 localhost " + hostname + "\n::1 localhost\n" + ControlPlaneAddress + " " + ControlPlane + "\n"
+	var text bytes.Buffer
+	fmt.Fprintf(&text, "127.0.0.1 localhost %s\n::1 localhost\n%s %s\n", hostname, ControlPlaneAddress, ControlPlane)
 	for _, node := range nodes {
-		text += node.Address + " " + node.Name + "\n"
+		fmt.Fprintf(&text, "%s %s\n", node.Address, node.Name)
 	}
-	return []byte(text)
+	return text.Bytes()
 }
 
 // ResolvConf returns /etc/resolv.conf of a node.

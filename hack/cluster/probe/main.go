@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -20,7 +21,7 @@ const accountFolder = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 func main() {
 	if len(os.Args) > 1 {
-		answer, err := get(os.Args[1], "", nil)
+		answer, err := get(context.Background(), os.Args[1], "", nil)
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -49,7 +50,7 @@ func text(do func(*http.Request) (string, error)) http.HandlerFunc {
 
 // fetch returns what is at the URL in the query.
 func fetch(request *http.Request) (string, error) {
-	return get(request.FormValue("url"), "", nil)
+	return get(request.Context(), request.FormValue("url"), "", nil)
 }
 
 // write creates a file in the folder of the query, and says which user it was.
@@ -62,7 +63,7 @@ func write(request *http.Request) (string, error) {
 }
 
 // listNodes asks the API server for the nodes, the way a client in a pod does.
-func listNodes(*http.Request) (string, error) {
+func listNodes(request *http.Request) (string, error) {
 	token, err := os.ReadFile(filepath.Join(accountFolder, "token"))
 	if err != nil {
 		return "", err
@@ -74,16 +75,16 @@ func listNodes(*http.Request) (string, error) {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(authority)
 	address := "https://" + os.Getenv("KUBERNETES_SERVICE_HOST") + ":" + os.Getenv("KUBERNETES_SERVICE_PORT")
-	return get(address+"/api/v1/nodes", strings.TrimSpace(string(token)), roots)
+	return get(request.Context(), address+"/api/v1/nodes", strings.TrimSpace(string(token)), roots)
 }
 
 // get returns what is at a URL. Each call makes a connection of its own, so that a Service chooses anew.
-func get(url, token string, roots *x509.CertPool) (string, error) {
+func get(ctx context.Context, url, token string, roots *x509.CertPool) (string, error) {
 	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		TLSClientConfig:   &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 	}}
-	request, err := http.NewRequest(http.MethodGet, url, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return "", err
 	}
@@ -94,7 +95,7 @@ func get(url, token string, roots *x509.CertPool) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
 	if err != nil {
 		return "", err

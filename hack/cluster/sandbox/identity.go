@@ -74,12 +74,22 @@ func (i Identity) kill(within time.Duration) error {
 	if err := handle.Signal(syscall.SIGKILL); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("ending process %d: %w", i.PID, err)
 	}
-	for deadline := time.Now().Add(within); i.Alive(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			return fmt.Errorf("process %d is still there %s after SIGKILL: look at /proc/%d/stack for what it waits for", i.PID, within, i.PID)
-		}
+	if !i.awaitEnd(within) {
+		return fmt.Errorf("process %d is still there %s after SIGKILL: look at /proc/%d/stack for what it waits for", i.PID, within, i.PID)
 	}
 	return nil
+}
+
+// awaitEnd says whether the process ends within a duration.
+func (i Identity) awaitEnd(within time.Duration) bool {
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for deadline := time.Now().Add(within); i.Alive(); <-look.C {
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
+	return true
 }
 
 func readIdentity(path string) (Identity, error) {

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,8 +13,9 @@ import (
 )
 
 // Init is the life of a sandbox's PID 1. It reads its [Config] from in, sets the sandbox up and then
-// serves requests until it is killed. It must run in the new namespaces that [Launch] makes.
-func Init(in io.Reader) error {
+// serves requests until it is killed or ctx ends. It must run in the new namespaces that [Sandbox.Launch]
+// makes.
+func Init(ctx context.Context, in io.Reader) error {
 	var config Config
 	// An end of the input before the configuration means that the launcher died: then so does init,
 	// before it is anything that would have to be found and cleaned up.
@@ -21,10 +23,12 @@ func Init(in io.Reader) error {
 		return fmt.Errorf("reading what the sandbox is to be: %w", err)
 	}
 	// Before the mounts, which may cover the socket's folder.
-	listener, err := net.Listen("unix", config.Socket)
+	listener, err := new(net.ListenConfig).Listen(ctx, "unix", config.Socket)
 	if err != nil {
 		return fmt.Errorf("listening for the cluster command: %w", err)
 	}
+	stop := context.AfterFunc(ctx, func() { _ = listener.Close() })
+	defer stop()
 	if err := config.apply(); err != nil {
 		return err
 	}
@@ -89,7 +93,7 @@ func serve(listener net.Listener, supervisor *supervisor) error {
 
 // answer serves one connection. Errors on the connection end it; the other side sees that.
 func answer(connection net.Conn, supervisor *supervisor) {
-	defer connection.Close()
+	defer func() { _ = connection.Close() }()
 	var asked request
 	if err := json.NewDecoder(connection).Decode(&asked); err != nil {
 		return

@@ -40,7 +40,8 @@ func (s Sandbox) Launch(ctx context.Context, config Config, self string, args ..
 	if err != nil {
 		return fmt.Errorf("encoding what sandbox %s is to be: %w", s.Name, err)
 	}
-	command := exec.Command(self, args...)
+	// The init outlives this program, and so ctx.
+	command := exec.CommandContext(context.WithoutCancel(ctx), self, args...)
 	command.SysProcAttr = &syscall.SysProcAttr{
 		Setsid:     true,
 		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC,
@@ -61,7 +62,7 @@ func (s Sandbox) begin(command *exec.Cmd, config []byte) error {
 	if err != nil {
 		return err
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 	command.Stdout, command.Stderr = log, log
 	input, err := command.StdinPipe()
 	if err != nil {
@@ -156,7 +157,7 @@ func (s Sandbox) ask(ctx context.Context, asked request) ([]State, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reaching the init of sandbox %s: %w", s.Name, err)
 	}
-	defer connection.Close()
+	defer func() { _ = connection.Close() }()
 	stop := context.AfterFunc(ctx, func() { _ = connection.Close() })
 	defer stop()
 	if err := json.NewEncoder(connection).Encode(asked); err != nil {
@@ -178,8 +179,8 @@ func (s Sandbox) Command(ctx context.Context, path string, args ...string) (*exe
 	if err != nil {
 		return nil, err
 	}
-	enter := []string{"--target", strconv.Itoa(pid), "--mount", "--net", "--pid", "--uts", "--ipc", "--wd=/", "--"}
-	command := exec.CommandContext(ctx, "nsenter", append(enter, args...)...)
+	command := exec.CommandContext(ctx, "nsenter", "--target", strconv.Itoa(pid), "--mount", "--net", "--pid", "--uts", "--ipc", "--wd=/", "--")
+	command.Args = append(command.Args, args...)
 	command.Env = []string{"PATH=" + path, "HOME=/root", "TERM=" + os.Getenv("TERM")}
 	return command, nil
 }
@@ -191,6 +192,7 @@ func (s Sandbox) NetCommand(ctx context.Context, args ...string) (*exec.Cmd, err
 	if err != nil {
 		return nil, err
 	}
-	enter := []string{"--target", strconv.Itoa(pid), "--net", "--"}
-	return exec.CommandContext(ctx, "nsenter", append(enter, args...)...), nil
+	command := exec.CommandContext(ctx, "nsenter", "--target", strconv.Itoa(pid), "--net", "--")
+	command.Args = append(command.Args, args...)
+	return command, nil
 }

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -49,7 +50,7 @@ func (s *supervisor) start(p Process) error {
 
 func spawn(p Process) (int, error) {
 	if len(p.Args) == 0 {
-		return 0, fmt.Errorf("no program given")
+		return 0, errors.New("no program given")
 	}
 	program, err := exec.LookPath(p.Args[0])
 	if err != nil {
@@ -59,12 +60,12 @@ func spawn(p Process) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		return 0, fmt.Errorf("opening an empty input: %w", err)
 	}
-	defer null.Close()
+	defer func() { _ = null.Close() }()
 	started, err := os.StartProcess(program, p.Args, &os.ProcAttr{
 		Dir:   "/",
 		Env:   append([]string{"PATH=" + os.Getenv("PATH"), "HOME=/root"}, p.Env...),

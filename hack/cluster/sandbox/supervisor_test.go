@@ -16,7 +16,7 @@ import (
 func served(t *testing.T) (Sandbox, *supervisor) {
 	t.Helper()
 	// A short path, as Unix sockets need.
-	folder, err := os.MkdirTemp("", "sandbox")
+	folder, err := os.MkdirTemp("", "sandbox") //nolint:usetesting // t.TempDir is longer than a Unix socket's path may be
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func TestSandboxSaysWhatItCannotDo(t *testing.T) {
 }
 
 func TestInitEndsWithoutAConfiguration(t *testing.T) {
-	err := Init(strings.NewReader(""))
+	err := Init(t.Context(), strings.NewReader(""))
 	if err == nil || !strings.Contains(err.Error(), "reading what the sandbox is to be") {
 		t.Errorf("error is %v, want one about the missing configuration", err)
 	}

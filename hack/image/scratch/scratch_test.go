@@ -89,7 +89,7 @@ func entries(t *testing.T, layer v1.Layer) (modes map[string]int64, contents map
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer stream.Close()
+	defer func() { _ = stream.Close() }()
 	modes, contents = map[string]int64{}, map[string]string{}
 	archive := tar.NewReader(stream)
 	for {
