@@ -145,5 +145,8 @@ func (t *transfer) turn() { t.upstreams = append(t.upstreams[1:], t.upstreams[0]
 
 // leftTooMuch reports whether an upstream says that the blob has no bytes where an earlier fill ended.
 func (t *transfer) leftTooMuch(err error) bool {
-	return t.offset > 0 && (upstream.Status(err) == http.StatusRequestedRangeNotSatisfiable || (err == nil && t.size <= t.offset))
+	if err == nil {
+		return t.offset > 0 && t.size <= t.offset
+	}
+	return t.offset > 0 && (upstream.Status(err) == http.StatusRequestedRangeNotSatisfiable || upstream.IsInvalidResponse(err))
 }
