@@ -26,14 +26,9 @@ type Blob struct {
 // Blob fetches a blob from an offset in bytes on, 0 for all of it. The context must live as long as Body is read:
 // its end breaks the transfer off.
 func (c *Client) Blob(ctx context.Context, repository string, d digest.Digest, offset int64) (*Blob, error) {
-	what, want := blobRequest(repository, d), []int{http.StatusOK}
-	if offset > 0 {
-		what.bytes = fmt.Sprintf("bytes=%d-", offset)
-		want = append(want, http.StatusPartialContent)
-	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	timer := stallTimer(cancel, c.timeouts.Document)
-	resp, err := c.send(ctx, http.MethodGet, what, want...)
+	resp, err := c.sendBlob(ctx, blobRequest(repository, d), offset)
 	timer.Stop()
 	if err != nil {
 		cancel(nil)
@@ -47,6 +42,21 @@ func (c *Client) Blob(ctx context.Context, repository string, d digest.Digest, o
 	}
 	idle := &idleBody{resp: resp, cancel: cancel, timer: timer, timeout: c.timeouts.Idle}
 	return &Blob{Body: &spanBody{inner: idle, skip: s.skip, left: s.length}, Size: s.size, Partial: s.partial}, nil
+}
+
+// sendBlob asks for a range where there is an offset. Some registries (go-containerregistry's among them) answer 416 to
+// a range with an open end, so on 416 the whole is asked for, which also tells the size if the offset is beyond it.
+func (c *Client) sendBlob(ctx context.Context, what request, offset int64) (*http.Response, error) {
+	if offset == 0 {
+		return c.send(ctx, http.MethodGet, what, http.StatusOK)
+	}
+	ranged := what
+	ranged.bytes = fmt.Sprintf("bytes=%d-", offset)
+	resp, err := c.send(ctx, http.MethodGet, ranged, http.StatusOK, http.StatusPartialContent)
+	if Status(err) == http.StatusRequestedRangeNotSatisfiable {
+		return c.send(ctx, http.MethodGet, what, http.StatusOK)
+	}
+	return resp, err
 }
 
 // BlobHead asks whether the upstream has a blob, and how large it is.
