@@ -6,7 +6,7 @@ import (
 )
 
 // authTransport puts credentials on requests to the upstream itself and meets its challenges. Requests to other hosts
-// pass as they are.
+// never carry any of it.
 type authTransport struct {
 	guard *guard
 	auth  *authorizer
@@ -16,7 +16,7 @@ type authTransport struct {
 // RoundTrip implements http.RoundTripper for requests without a body.
 func (t *authTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !t.guard.isUpstream(r.URL) {
-		return t.inner.RoundTrip(r)
+		return t.foreign(r)
 	}
 	began := time.Now()
 	used, err := t.auth.authorize(r.Context(), repositoryOf(r.Context()))

@@ -28,7 +28,7 @@ func newCredentialSource(cfg config.UpstreamConfiguration, base distspec.Base) c
 	case cfg.DockerConfigFile != "":
 		return func() (authn.AuthConfig, error) { return fromDockerConfig(cfg.DockerConfigFile, base) }
 	default:
-		return func() (authn.AuthConfig, error) { return authn.AuthConfig{}, nil }
+		return noCredentials
 	}
 }
 

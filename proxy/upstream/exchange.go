@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -82,7 +83,7 @@ func (s *tokenServer) token(ctx context.Context, repository string, c challenge,
 		Insecure:   !s.guard.secure,
 	})
 	if err != nil {
-		return token{}, exchangeError(ctx, where, wire.retryAfter, err)
+		return token{}, exchangeError(ctx, where, wire, err)
 	}
 	return usable(got), nil
 }
@@ -107,44 +108,72 @@ func usable(got *transport.Token) token {
 	return token{value: value, lifetime: lifetime - min(lifetime/10, 30*time.Second)}
 }
 
-// exchangeError gives an error of an exchange its type. The library's own texts quote bodies, and so secrets. A 404
-// of the token server is not the registry's: it says nothing about what was asked for.
-func exchangeError(ctx context.Context, where Where, retryAfter time.Duration, err error) error {
-	if e, ok := errors.AsType[*transport.Error](err); ok {
-		status := &StatusError{Where: where, Status: e.StatusCode, RetryAfter: retryAfter}
-		if IsUnauthorized(status) || IsUnavailable(status) {
-			return status
-		}
-		return &UnreachableError{Where: where, Err: fmt.Errorf("the token server answers %d, with neither a token nor a refusal", e.StatusCode)}
+// exchangeError gives an error of an exchange its type. The library's own texts quote bodies and addresses, and so
+// secrets. A 404 of the token server is not the registry's: it says nothing about what was asked for.
+func exchangeError(ctx context.Context, where Where, wire *tokenTransport, err error) error {
+	answered, ok := errors.AsType[*transport.Error](err)
+	switch {
+	case IsInvalidResponse(wire.err):
+		return wire.err
+	case wire.err != nil:
+		return &UnreachableError{Where: where, Err: wire.err}
+	case ok:
+		return tokenStatusError(where, answered.StatusCode, wire.retryAfter)
+	case ctx.Err() != nil:
+		return &UnreachableError{Where: where, Err: ctx.Err()}
 	}
-	if refused, ok := errors.AsType[*InvalidResponseError](err); ok {
-		return refused
-	}
-	if e, ok := errors.AsType[*url.Error](err); ok && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return &UnreachableError{Where: where, Err: context.DeadlineExceeded}
-	} else if ok {
-		return &UnreachableError{Where: where, Err: e.Err}
-	}
-	return &InvalidResponseError{Where: where, Reason: "the token server's answer holds no token"}
+	return &InvalidResponseError{Where: where, Reason: "the token server's answer holds no token, or leads where it must not"}
 }
 
-// tokenTransport keeps an exchange at the token server: a redirect elsewhere would take a refresh token along.
+func tokenStatusError(where Where, code int, retryAfter time.Duration) error {
+	status := &StatusError{Where: where, Status: code, RetryAfter: retryAfter}
+	if IsUnauthorized(status) || IsUnavailable(status) {
+		return status
+	}
+	return &UnreachableError{Where: where, Err: fmt.Errorf("the token server answers %d, with neither a token nor a refusal", code)}
+}
+
+// tokenTransport keeps an exchange at the token server: a redirect elsewhere would take a refresh token along. It
+// remembers what the library does not tell.
 type tokenTransport struct {
 	origin     string
 	inner      http.RoundTripper
 	retryAfter time.Duration
+	err        error
 }
 
+// RoundTrip implements http.RoundTripper for the requests of one exchange, which come one after another.
 func (t *tokenTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := t.roundTrip(r)
+	t.err = err
+	if err != nil {
+		return nil, err
+	}
+	t.retryAfter = parseRetryAfter(resp.Header.Get("Retry-After"), time.Now())
+	resp.Body = &tokenBody{ReadCloser: resp.Body, transport: t}
+	return resp, nil
+}
+
+// tokenBody remembers that the answer broke off, which is another thing than an answer without a token.
+type tokenBody struct {
+	io.ReadCloser
+	transport *tokenTransport
+}
+
+func (b *tokenBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		b.transport.err = err
+	}
+	return n, err
+}
+
+func (t *tokenTransport) roundTrip(r *http.Request) (*http.Response, error) {
 	if originOf(r.URL) != t.origin {
 		return nil, invalidResponse(r, "the token server leads to another host")
 	}
 	r = r.Clone(r.Context())
 	r.Header.Set("User-Agent", userAgent)
 	r.Header.Set("Accept-Encoding", "identity")
-	resp, err := t.inner.RoundTrip(r)
-	if err == nil {
-		t.retryAfter = parseRetryAfter(resp.Header.Get("Retry-After"), time.Now())
-	}
-	return resp, err
+	return t.inner.RoundTrip(r)
 }

@@ -25,12 +25,16 @@ type guard struct {
 }
 
 func newGuard(base distspec.Base) *guard {
-	u := &url.URL{Scheme: base.Scheme(), Host: base.Host()}
+	return newGuardOf(&url.URL{Scheme: base.Scheme(), Host: base.Host()})
+}
+
+// newGuardOf is the guard of the URL's host.
+func newGuardOf(u *url.URL) *guard {
 	_, err := netip.ParseAddr(u.Hostname())
 	return &guard{
 		origin: originOf(u),
-		secure: base.Scheme() == "https",
-		host:   base.Host(),
+		secure: u.Scheme == "https",
+		host:   u.Host,
 		local:  err == nil || isLocalhost(u.Hostname()),
 	}
 }
@@ -64,6 +68,15 @@ func (g *guard) checkRealm(realm *url.URL) error {
 		return fmt.Errorf("its token server %s is a private address", realm.Host)
 	}
 	return nil
+}
+
+// checkRealmOf is checkRealm of a challenge.
+func (g *guard) checkRealmOf(c challenge) error {
+	realm, err := url.Parse(c.realm)
+	if err != nil {
+		return fmt.Errorf("its token server's address is malformed")
+	}
+	return g.checkRealm(realm)
 }
 
 func checkScheme(secure bool, to *url.URL) error {

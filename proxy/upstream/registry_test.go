@@ -206,3 +206,12 @@ func brief() Timeouts {
 	const d = 50 * time.Millisecond
 	return Timeouts{Header: d, Token: d, Idle: d}
 }
+
+func mustRequest(t *testing.T) *http.Request {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://h/v2/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
