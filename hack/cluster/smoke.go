@@ -71,6 +71,10 @@ func (t *smokeTest) deploy(ctx context.Context) error {
 	if err := load(ctx, []string{archive}); err != nil {
 		return err
 	}
+	// What a failed smoke test left.
+	if err := t.run(ctx, "delete", "--ignore-not-found", "namespace/"+smokeNamespace, "clusterrole/"+smokeNamespace, "clusterrolebinding/"+smokeNamespace); err != nil {
+		return err
+	}
 	if err := t.apply(ctx, smokeManifest()); err != nil {
 		return err
 	}
@@ -171,6 +175,20 @@ func (t *smokeTest) volumes(ctx context.Context) error {
 		return fmt.Errorf("looking for what the pod wrote in the nodes' volume folders: %v %w", written, err)
 	}
 	step("a pod of uid 65532 wrote to its ReadWriteOncePod volume: %s", written[0])
+	return t.growVolume(ctx)
+}
+
+// growVolume checks that a claim gets more when it asks for more.
+func (t *smokeTest) growVolume(ctx context.Context) error {
+	for _, args := range [][]string{
+		{"patch", "persistentvolumeclaim/data", `--patch={"spec": {"resources": {"requests": {"storage": "2Gi"}}}}`},
+		{"wait", "--for=jsonpath={.status.capacity.storage}=2Gi", "persistentvolumeclaim/data", "--timeout=60s"},
+	} {
+		if err := t.run(ctx, append(args, "--namespace="+smokeNamespace)...); err != nil {
+			return err
+		}
+	}
+	step("a claim that asked for more got it")
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"runtime"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -88,7 +89,7 @@ func testCertificate() (tls.Certificate, error) {
 func (t *smokeTest) push(ctx context.Context, host string) error {
 	// At another path, so that it is another image than the one that was loaded: kubelet does not let
 	// pods use an image that it has pulled under a name that it has not pulled it by.
-	image, err := scratch.Image(scratch.Spec{Binary: t.binary, Path: "/pulled", User: scratch.NonRoot, Architecture: "amd64"})
+	image, err := scratch.Image(scratch.Spec{Binary: t.binary, Path: "/pulled", User: scratch.NonRoot, Architecture: runtime.GOARCH})
 	if err != nil {
 		return err
 	}

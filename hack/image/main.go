@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 
 	"github.com/registryhub/registryhub/hack/image/scratch"
 )
@@ -29,7 +30,7 @@ func run(args []string, out io.Writer) error {
 	flags.StringVar(&spec.Binary, "binary", "", "static Linux `file` to pack (required)")
 	flags.StringVar(&spec.Path, "path", "/registryhub", "`path` of the binary in the image, also its entrypoint")
 	flags.StringVar(&spec.User, "user", scratch.NonRoot, "`uid:gid` the image runs as")
-	flags.StringVar(&spec.Architecture, "arch", "amd64", "GOARCH the binary was built for")
+	flags.StringVar(&spec.Architecture, "arch", runtime.GOARCH, "GOARCH the binary was built for")
 	tag := flags.String("tag", "registryhub.local/registryhub:dev", "`reference` the archive gives the image")
 	output := flags.String("output", "image.tar", "archive `file` to write")
 	if err := flags.Parse(args); err != nil {

@@ -59,6 +59,11 @@ func (c *Client) Create(ctx context.Context, path string, object any) error {
 	return c.do(ctx, http.MethodPost, path, object, nil)
 }
 
+// Patch changes the fields of the object at an API path that are in change, a JSON merge patch.
+func (c *Client) Patch(ctx context.Context, path string, change any) error {
+	return c.do(ctx, http.MethodPatch, path, change, nil)
+}
+
 // Delete removes the object at an API path.
 func (c *Client) Delete(ctx context.Context, path string) error {
 	return c.do(ctx, http.MethodDelete, path, nil, nil)
@@ -98,7 +103,11 @@ func (c *Client) request(ctx context.Context, method, path string, body any) (*h
 	if err != nil {
 		return nil, fmt.Errorf("asking the API server: %w", err)
 	}
-	request.Header.Set("Content-Type", "application/json")
+	contentType := "application/json"
+	if method == http.MethodPatch {
+		contentType = "application/merge-patch+json"
+	}
+	request.Header.Set("Content-Type", contentType)
 	return request, nil
 }
 

@@ -24,7 +24,14 @@ type claim struct {
 			Requests map[string]string
 		}
 	}
+	Status struct {
+		Phase    string
+		Capacity map[string]string
+	}
 }
+
+// size is how much a claim asks for.
+func (c claim) size() string { return c.Spec.Resources.Requests["storage"] }
 
 // volumeName is the name that a claim's volume has, the one that external provisioners use.
 func (c claim) volumeName() string { return "pvc-" + c.Metadata.UID }
@@ -51,7 +58,7 @@ func (n Node) volumeFor(wanted claim, folder string) object {
 		},
 		"spec": object{
 			"storageClassName":              StorageClass,
-			"capacity":                      object{"storage": wanted.Spec.Resources.Requests["storage"]},
+			"capacity":                      object{"storage": wanted.size()},
 			"accessModes":                   wanted.Spec.AccessModes,
 			"volumeMode":                    wanted.Spec.VolumeMode,
 			"persistentVolumeReclaimPolicy": "Delete",

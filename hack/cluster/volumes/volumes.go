@@ -69,6 +69,9 @@ func (n Node) reconcile(ctx context.Context) error {
 	for _, wanted := range n.missing(claims.Items, volumes.Items) {
 		failures = append(failures, n.provision(ctx, wanted))
 	}
+	for _, grown := range n.grown(claims.Items, volumes.Items) {
+		failures = append(failures, n.grow(ctx, grown))
+	}
 	for _, done := range n.released(volumes.Items) {
 		failures = append(failures, n.remove(ctx, done))
 	}
@@ -91,12 +94,31 @@ func (n Node) missing(claims []claim, volumes []volume) []claim {
 	return wanted
 }
 
+// grown returns the claims that ask for more than they have, of a volume of this node.
+func (n Node) grown(claims []claim, volumes []volume) []claim {
+	mine := map[string]bool{}
+	for _, volume := range volumes {
+		mine[volume.Metadata.Name] = n.owns(volume)
+	}
+	var grown []claim
+	for _, claim := range claims {
+		if mine[claim.volumeName()] && claim.Status.Phase == "Bound" && claim.Status.Capacity["storage"] != claim.size() {
+			grown = append(grown, claim)
+		}
+	}
+	return grown
+}
+
+// owns says whether this node made a volume.
+func (n Node) owns(v volume) bool {
+	return v.Metadata.Annotations[provisionedBy] == Provisioner && v.Metadata.Annotations[selectedNode] == n.Name
+}
+
 // released returns the volumes that this node has to remove.
 func (n Node) released(volumes []volume) []volume {
 	var done []volume
 	for _, volume := range volumes {
-		mine := volume.Metadata.Annotations[provisionedBy] == Provisioner && volume.Metadata.Annotations[selectedNode] == n.Name
-		if mine && volume.Status.Phase == "Released" && volume.Spec.ReclaimPolicy == "Delete" {
+		if n.owns(volume) && volume.Status.Phase == "Released" && volume.Spec.ReclaimPolicy == "Delete" {
 			done = append(done, volume)
 		}
 	}
@@ -116,6 +138,21 @@ func (n Node) provision(ctx context.Context, wanted claim) error {
 		return fmt.Errorf("making the volume of the claim %s/%s: %w", wanted.Metadata.Namespace, wanted.Metadata.Name, err)
 	}
 	n.Log.Info("Made a volume", "claim", wanted.Metadata.Namespace+"/"+wanted.Metadata.Name, "folder", folder)
+	return nil
+}
+
+// grow gives a claim what it asks for. A folder has no size, so that this is what is said of it.
+func (n Node) grow(ctx context.Context, wanted claim) error {
+	capacity := object{"capacity": object{"storage": wanted.size()}}
+	at := "/api/v1/persistentvolumes/" + wanted.volumeName()
+	if err := n.API.Patch(ctx, at, object{"spec": capacity}); err != nil {
+		return fmt.Errorf("growing the volume %s: %w", wanted.volumeName(), err)
+	}
+	at = "/api/v1/namespaces/" + wanted.Metadata.Namespace + "/persistentvolumeclaims/" + wanted.Metadata.Name + "/status"
+	if err := n.API.Patch(ctx, at, object{"status": capacity}); err != nil {
+		return fmt.Errorf("growing the claim %s/%s: %w", wanted.Metadata.Namespace, wanted.Metadata.Name, err)
+	}
+	n.Log.Info("Grew a volume", "claim", wanted.Metadata.Namespace+"/"+wanted.Metadata.Name, "size", wanted.size())
 	return nil
 }
 

@@ -69,6 +69,32 @@ func TestReleasedAreVolumesOfThisNodeToDelete(t *testing.T) {
 	}
 }
 
+func TestGrownAreBoundClaimsOfThisNodeThatAskForMore(t *testing.T) {
+	ask := func(uid, phase, size, capacity string) claim {
+		made := claimOf(uid, "node-1", StorageClass, "pvc-"+uid)
+		made.Spec.Resources.Requests = map[string]string{"storage": size}
+		made.Status.Phase, made.Status.Capacity = phase, map[string]string{"storage": capacity}
+		return made
+	}
+	claims := []claim{
+		ask("more", "Bound", "2Gi", "1Gi"),
+		ask("same", "Bound", "1Gi", "1Gi"),
+		ask("pending", "Pending", "1Gi", ""),
+		ask("elsewhere", "Bound", "2Gi", "1Gi"),
+	}
+	volumes := []volume{
+		volumeOf("pvc-more", "node-1", "Bound", "Delete"), volumeOf("pvc-same", "node-1", "Bound", "Delete"),
+		volumeOf("pvc-pending", "node-1", "Available", "Delete"), volumeOf("pvc-elsewhere", "node-2", "Bound", "Delete"),
+	}
+	var got []string
+	for _, claim := range (Node{Name: "node-1"}).grown(claims, volumes) {
+		got = append(got, claim.Metadata.Name)
+	}
+	if diff := cmp.Diff([]string{"more"}, got); diff != "" {
+		t.Errorf("grown (-want +got):\n%s", diff)
+	}
+}
+
 // server is an API server with one claim and one released volume; it records what it is asked to change.
 type server struct {
 	mu      sync.Mutex
