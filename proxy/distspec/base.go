@@ -1,6 +1,7 @@
 package distspec
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -18,9 +19,9 @@ func ParseBase(raw string) (Base, error) {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https"):
-		return Base{}, fmt.Errorf("reading the upstream's URL: not an absolute http or https URL: write it like https://registry-1.docker.io")
+		return Base{}, errors.New("reading the upstream's URL: not an absolute http or https URL: write it like https://registry-1.docker.io")
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return Base{}, fmt.Errorf("reading the upstream's URL: it must hold no user information, query or fragment")
+		return Base{}, errors.New("reading the upstream's URL: it must hold no user information, query or fragment")
 	}
 	prefix := strings.Trim(u.EscapedPath(), "/")
 	if prefix != "" && !ValidRepository(prefix) {

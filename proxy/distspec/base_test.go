@@ -34,6 +34,16 @@ func TestBaseBuildsURLs(t *testing.T) {
 	}
 }
 
+func TestBaseTellsItsParts(t *testing.T) {
+	base, err := ParseBase("https://Harbor.example.com:8443/docker/hub/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if base.Scheme() != "https" || base.Host() != "harbor.example.com:8443" || base.Prefix() != "docker/hub" || base.Repository("a") != "docker/hub/a" {
+		t.Errorf("got %+v", base)
+	}
+}
+
 func TestParseBaseRefuses(t *testing.T) {
 	for _, raw := range []string{"", "docker.io", "ftp://docker.io", "https://", "https://u:hunter2@docker.io", "https://docker.io?x=y", "https://docker.io#f", "https://docker.io/../x", "https://docker.io/A", "https://docker.io/a%2fb", "https://d:hunter2@[::1"} {
 		base, err := ParseBase(raw)

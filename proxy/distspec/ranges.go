@@ -92,22 +92,26 @@ func unsatisfiable(size int64) error {
 
 // ParseContentRange reads the Content-Range of a 206. size is -1 when the sender does not know it ("*").
 func ParseContentRange(header string) (r Range, size int64, err error) {
-	malformed := fmt.Errorf("Content-Range %.80q is not like bytes 0-9/10", header)
 	unit, rest, _ := strings.Cut(header, " ")
-	span, total, found := strings.Cut(rest, "/")
-	first, last, dashed := strings.Cut(span, "-")
-	if !strings.EqualFold(unit, "bytes") || !found || !dashed {
-		return Range{}, 0, malformed
-	}
-	var firstOK, lastOK, sizeOK bool
-	r.First, firstOK = parsePosition(first)
-	r.Last, lastOK = parsePosition(last)
-	size, sizeOK = parsePosition(total)
-	if total == "*" {
-		size, sizeOK = -1, true
-	}
-	if !firstOK || !lastOK || !sizeOK || r.Last < r.First || r.Last == math.MaxInt64 || (size >= 0 && r.Last >= size) {
-		return Range{}, 0, malformed
+	span, total, _ := strings.Cut(rest, "/")
+	r, spanOK := parseSpan(span)
+	size, sizeOK := parseTotal(total)
+	if !strings.EqualFold(unit, "bytes") || !spanOK || !sizeOK || (size >= 0 && r.Last >= size) {
+		return Range{}, 0, fmt.Errorf("reading Content-Range: %.80q is not like bytes 0-9/10", header)
 	}
 	return r, size, nil
+}
+
+func parseSpan(span string) (Range, bool) {
+	first, last, _ := strings.Cut(span, "-")
+	from, fromOK := parsePosition(first)
+	to, toOK := parsePosition(last)
+	return Range{First: from, Last: to}, fromOK && toOK && from <= to && to < math.MaxInt64
+}
+
+func parseTotal(total string) (int64, bool) {
+	if total == "*" {
+		return -1, true
+	}
+	return parsePosition(total)
 }

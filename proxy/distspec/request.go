@@ -64,8 +64,8 @@ func parseResource(rest string) (Request, error) {
 	if repository, found := strings.CutSuffix(rest, tagsMarker); found {
 		return parseRepository(Request{Kind: KindTags, Repository: repository})
 	}
-	head, reference, _ := cutLast(rest)
-	repository, marker, _ := cutLast(head)
+	head, reference := cutLast(rest)
+	repository, marker := cutLast(head)
 	kind, known := markers[marker]
 	if !known {
 		return Request{}, unknownEndpoint()
@@ -113,13 +113,13 @@ func BuildPath(request Request) string {
 	}
 }
 
-// cutLast cuts at the last slash.
-func cutLast(s string) (before, after string, found bool) {
+// cutLast cuts at the last slash. Without one, everything is after it.
+func cutLast(s string) (before, after string) {
 	i := strings.LastIndexByte(s, '/')
 	if i < 0 {
-		return "", s, false
+		return "", s
 	}
-	return s[:i], s[i+1:], true
+	return s[:i], s[i+1:]
 }
 
 func unknownEndpoint() error {

@@ -48,7 +48,7 @@ type rule struct {
 // names every rule that is wrong: by its own validation, or because its rewrite names a group that match has not.
 func Compile(configured []config.FallbackRule) (*Rules, error) {
 	compiled := make([]rule, 0, len(configured)+1)
-	var errs []error
+	errs := make([]error, 0, len(configured))
 	for i, c := range configured {
 		r, err := compile(fmt.Sprintf("fallbackRules[%d]", i), c)
 		compiled, errs = append(compiled, r), append(errs, err)

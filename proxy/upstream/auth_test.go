@@ -59,8 +59,9 @@ func TestScopeAndURLHoldThePrefix(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var scopes []string
-	for _, r := range tokens.exchanges() {
+	exchanges := tokens.exchanges()
+	scopes := make([]string, 0, len(exchanges))
+	for _, r := range exchanges {
 		query, _ := url.ParseQuery(r.query)
 		scopes = append(scopes, strings.Join(query["scope"], "+"))
 		if query.Get("service") != "test" {
@@ -329,7 +330,7 @@ func TestCredentialIsKeptForItsLifetime(t *testing.T) {
 		a := newAuthorizer(f, time.Second)
 		a.learn(challenge{scheme: "bearer", realm: "https://auth.example/token"})
 		for _, wait := range []time.Duration{0, 59 * time.Second, time.Second, time.Second} {
-			time.Sleep(wait)
+			time.Sleep(wait) //nolint:forbidigo // The clock is synctest's.
 			if _, err := a.authorize(t.Context(), "a"); err != nil {
 				t.Fatal(err)
 			}

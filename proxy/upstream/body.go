@@ -30,7 +30,7 @@ func (b *idleBody) Read(p []byte) (int, error) {
 	b.timer.Reset(b.timeout)
 	n, err := b.resp.Body.Read(p)
 	b.timer.Stop()
-	if err != nil && err != io.EOF {
+	if err != nil && err != io.EOF { //nolint:errorlint // io.Reader: the end is io.EOF itself; a wrapped one is a broken connection.
 		err = transportError(b.resp.Request, err)
 	}
 	return n, err
@@ -76,7 +76,7 @@ func (b *spanBody) Read(p []byte) (int, error) {
 
 // early is the error of a body that has ended before its length.
 func (b *spanBody) early(err error) error {
-	if err != io.EOF {
+	if err != io.EOF { //nolint:errorlint // As above.
 		return err
 	}
 	return &UnreachableError{Where: whereOf(b.inner.resp.Request), Err: io.ErrUnexpectedEOF}

@@ -87,6 +87,9 @@ func TestDockerConfigThatCannotBeUsed(t *testing.T) {
 	}
 	got, err := load(t, "https://h", config.UpstreamConfiguration{DockerConfigFile: "/nowhere/config.json"})
 	checkFileError(t, "/nowhere/config.json", got, err)
+	directory := t.TempDir()
+	got, err = load(t, "https://h", config.UpstreamConfiguration{DockerConfigFile: directory})
+	checkFileError(t, directory, got, err)
 }
 
 func checkFileError(t *testing.T, file string, got authn.AuthConfig, err error) {

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -59,7 +60,7 @@ func (g *guard) checkRedirect(from, to *url.URL) error {
 // checkRealm says why a token server must not be asked.
 func (g *guard) checkRealm(realm *url.URL) error {
 	if realm.User != nil {
-		return fmt.Errorf("its token server's address holds user information")
+		return errors.New("its token server's address holds user information")
 	}
 	if err := g.checkRedirect(&url.URL{Scheme: scheme(g.secure)}, realm); err != nil {
 		return fmt.Errorf("its token server: %w", err)
@@ -74,7 +75,7 @@ func (g *guard) checkRealm(realm *url.URL) error {
 func (g *guard) checkRealmOf(c challenge) error {
 	realm, err := url.Parse(c.realm)
 	if err != nil {
-		return fmt.Errorf("its token server's address is malformed")
+		return errors.New("its token server's address is malformed")
 	}
 	return g.checkRealm(realm)
 }
@@ -82,7 +83,7 @@ func (g *guard) checkRealmOf(c challenge) error {
 func checkScheme(secure bool, to *url.URL) error {
 	switch {
 	case to.Host == "" || (to.Scheme != "https" && to.Scheme != "http"):
-		return fmt.Errorf("it leads to no absolute http or https URL")
+		return errors.New("it leads to no absolute http or https URL")
 	case secure && to.Scheme != "https":
 		return fmt.Errorf("it leads from https to http at %s", to.Host)
 	}
