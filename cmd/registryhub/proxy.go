@@ -29,7 +29,10 @@ type proxyFlags struct {
 }
 
 func newProxyCommand() *cobra.Command {
-	var f proxyFlags
+	return new(proxyFlags).command()
+}
+
+func (f *proxyFlags) command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "proxy (--config FILE | --host HOST --store DIR)",
 		Short: "Serve a pull-through cache of a registry",
