@@ -68,29 +68,15 @@ var builtIn = rule{
 }
 
 func compile(field string, c config.FallbackRule) (rule, error) {
-	if err := c.Validate(field); err != nil {
-		return rule{}, err
-	}
-	match, err := anchored(c.Match)
+	match, err := c.Compile(field)
 	if err != nil {
-		return rule{}, fmt.Errorf("%s.match: %w", field, err)
-	}
-	if err := checkGroups(match, c.Rewrite); err != nil {
-		return rule{}, fmt.Errorf("%s.rewrite: %w", field, err)
+		return rule{}, err
 	}
 	onStatus := c.OnStatus
 	if len(onStatus) == 0 {
 		onStatus = []int32{http.StatusNotFound}
 	}
 	return rule{name: c.Name, onStatus: onStatus, match: match, rewrite: c.Rewrite}, nil
-}
-
-// anchored matches a whole name. The expression must stand by itself first: "a)|(b" would step out of the anchors.
-func anchored(expression string) (*regexp.Regexp, error) {
-	if _, err := regexp.Compile(expression); err != nil {
-		return nil, err
-	}
-	return regexp.Compile(`\A(?:` + expression + `)\z`)
 }
 
 // Fallback is the one other name to ask the upstream for, after it has finally answered status (after the whole

@@ -204,28 +204,6 @@ func (u UpstreamConfiguration) validate(field string) error {
 	return errors.Join(append(errs, ValidateUpstreamURL(field+".url", u.URL))...)
 }
 
-// Validate says what is wrong with the rule; field is the rule's own path, which the errors begin with.
-func (r FallbackRule) Validate(field string) error {
-	var errs []error
-	if r.Name == "" {
-		errs = append(errs, fmt.Errorf("%s.name: required", field))
-	}
-	if _, err := regexp.Compile(`\A(?:` + r.Match + `)\z`); err != nil || r.Match == "" {
-		errs = append(errs, fmt.Errorf("%s.match: %q is not a regular expression of RE2: %w", field, r.Match, err))
-	}
-	if r.Rewrite == "" {
-		errs = append(errs, fmt.Errorf("%s.rewrite: required", field))
-	}
-	for i, status := range r.OnStatus {
-		switch status {
-		case 401, 403, 404, 410:
-		default:
-			errs = append(errs, fmt.Errorf("%s.onStatus[%d]: %d is not one of 401, 403, 404, 410", field, i, status))
-		}
-	}
-	return errors.Join(errs...)
-}
-
 // ValidateUpstreamURL says what is wrong with an upstream's URL; field is what the error begins with. The error
 // never holds the URL's user information.
 func ValidateUpstreamURL(field, value string) error {
