@@ -47,13 +47,13 @@ type resolver interface {
 
 var versions = map[string]containerd{"containerd 1.7": version1{}, "containerd 2.4": version2{}}
 
-// onEach runs a test against every version of containerd.
-func onEach(t *testing.T, test func(t *testing.T, c containerd)) {
+// onEach runs a test on a node of every version of containerd.
+func onEach(t *testing.T, test func(n node)) {
 	t.Helper()
 	for name, c := range versions {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(t, c)
+			test(newNode(t, c))
 		})
 	}
 }

@@ -43,8 +43,7 @@ func TestLookup(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			onEach(t, func(t *testing.T, c containerd) {
-				n := newNode(t, c)
+			onEach(t, func(n node) {
 				tc.make(n)
 				n.mustTry(host, tc.want...)
 			})
@@ -101,14 +100,13 @@ func TestFields(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			onEach(t, func(t *testing.T, c containerd) {
+			onEach(t, func(n node) {
 				want := tc.want
-				if want == nil && c.understands2x() {
+				if want == nil && n.containerd.understands2x() {
 					want = tc.want2
 				} else if want == nil {
 					want = tc.want1
 				}
-				n := newNode(t, c)
 				n.write("quay.io/hosts.toml", tc.file)
 				n.mustTry("quay.io", want...)
 			})
@@ -125,11 +123,10 @@ func TestCapabilities(t *testing.T) {
 		`["PULL"]`:            {URL: url + "/v2", Pull: true},
 		`[]`:                  {URL: url + "/v2", Pull: true, Resolve: true, Push: true},
 	} {
-		onEach(t, func(t *testing.T, c containerd) {
-			n := newNode(t, c)
+		onEach(t, func(n node) {
 			n.write("quay.io/hosts.toml", to(url, "capabilities = "+list))
 			if diff := cmp.Diff(want, n.endpoints("quay.io")[0]); diff != "" {
-				t.Errorf("%s (-want +got):\n%s", list, diff)
+				n.t.Errorf("%s (-want +got):\n%s", list, diff)
 			}
 		})
 	}
@@ -146,8 +143,7 @@ func TestABadCAFailsEveryPull(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			onEach(t, func(t *testing.T, c containerd) {
-				n := newNode(t, c)
+			onEach(t, func(n node) {
 				n.write("quay.io/hosts.toml", file)
 				n.write("quay.io/empty.pem", "")
 				n.mustFail("quay.io")
@@ -160,8 +156,7 @@ func TestABadCAFailsEveryPull(t *testing.T) {
 func TestACertificateOfADroppedFileBecomesTheUpstreams(t *testing.T) {
 	t.Parallel()
 	for name, fails := range map[string]bool{"ca.crt": true, "client.cert": true, "ca.pem": false, "client.key": false} {
-		onEach(t, func(t *testing.T, c containerd) {
-			n := newNode(t, c)
+		onEach(t, func(n node) {
 			n.write("quay.io/hosts.toml", "[")
 			n.write("quay.io/"+name, "not a certificate")
 			if fails {

@@ -38,20 +38,20 @@ func TestAPullGoesThroughTheHubAndElseToTheUpstream(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			onEach(t, func(t *testing.T, c containerd) {
-				n, hub, upstream := newNode(t, c), newRegistry(t), newRegistry(t)
+			onEach(t, func(n node) {
+				hub, upstream := newRegistry(n.t), newRegistry(n.t)
 				tc.wire(n, hub, upstream)
 				n.mustPull(upstream)
 				atHub, atUpstream := hub.asked(), upstream.asked()
 				if tc.byHub != (len(atHub) > 0 && hub.status == 0) || tc.byUpstream != (len(atUpstream) > 0) {
-					t.Errorf("the hub was asked %q, the upstream %q", atHub, atUpstream)
+					n.t.Errorf("the hub was asked %q, the upstream %q", atHub, atUpstream)
 				}
 				if len(atHub) > 0 {
-					mustNameTheHost(t, atHub, upstream.host())
+					mustNameTheHost(n.t, atHub, upstream.host())
 				}
 				for _, request := range atUpstream {
 					if strings.Contains(request, "ns=") {
-						t.Errorf("the upstream was asked %q", request)
+						n.t.Errorf("the upstream was asked %q", request)
 					}
 				}
 			})
@@ -107,21 +107,21 @@ func (n node) mustFetch(ctx context.Context, client resolver, reference string, 
 // TestAHubThatDiesDuringAPullIsPassedOver: between the manifest and a layer.
 func TestAHubThatDiesDuringAPullIsPassedOver(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, c containerd) {
-		n, hub, upstream := newNode(t, c), newRegistry(t), newRegistry(t)
+	onEach(t, func(n node) {
+		hub, upstream := newRegistry(n.t), newRegistry(n.t)
 		n.wire(hub.URL, upstream.host())
-		ctx, cancel := context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancel(n.t.Context())
 		defer cancel()
-		client := c.resolver(ctx, n.certs)
+		client := n.containerd.resolver(ctx, n.certs)
 		reference := upstream.host() + "/" + repository + ":1"
 		manifest, err := client.resolve(ctx, reference)
 		if err != nil || len(upstream.asked()) > 0 {
-			t.Fatalf("resolving through the hub: %v", err)
+			n.t.Fatalf("resolving through the hub: %v", err)
 		}
 		hub.Close()
 		n.mustFetch(ctx, client, reference, manifest)
 		if len(upstream.asked()) == 0 {
-			t.Error("the upstream was not asked")
+			n.t.Error("the upstream was not asked")
 		}
 	})
 }

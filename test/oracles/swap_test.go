@@ -32,12 +32,11 @@ func TestAChangeBetweenFindingAndReadingFailsNoPull(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			onEach(t, func(t *testing.T, c containerd) {
-				n := newNode(t, c)
+			onEach(t, func(n node) {
 				n.wire(hub, "docker.io")
-				got, err := c.endpoints(t.Context(), "docker.io", lookup{certs: n.certs, found: func() { tc.change(n) }})
+				got, err := n.containerd.endpoints(n.t.Context(), "docker.io", lookup{certs: n.certs, found: func() { tc.change(n) }})
 				if err != nil || !slices.Equal(urlsOf(got), tc.want) {
-					t.Errorf("tries %v (%v), want %v", urlsOf(got), err, tc.want)
+					n.t.Errorf("tries %v (%v), want %v", urlsOf(got), err, tc.want)
 				}
 			})
 		})
@@ -48,8 +47,7 @@ func TestAChangeBetweenFindingAndReadingFailsNoPull(t *testing.T) {
 // it can.
 func TestPullsDuringSwapsTryAHubAndTheUpstream(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, c containerd) {
-		n := newNode(t, c)
+	onEach(t, func(n node) {
 		n.wire(hub, "docker.io")
 		var all errgroup.Group
 		done := make(chan struct{})
@@ -70,7 +68,7 @@ func TestPullsDuringSwapsTryAHubAndTheUpstream(t *testing.T) {
 					}
 					got := urlsOf(n.endpoints("docker.io"))
 					if len(got) == 0 || got[len(got)-1] != upstream || len(got) > 2 {
-						t.Errorf("tries %v", got)
+						n.t.Errorf("tries %v", got)
 					}
 				}
 			})
@@ -99,15 +97,14 @@ func TestACAThatIsNamedThroughTheLinkCanBeSwappedAway(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			onEach(t, func(t *testing.T, c containerd) {
-				n := newNode(t, c)
+			onEach(t, func(n node) {
 				path := tc.path(n)
 				n.reconcile(map[string]certsd.Files{"docker.io": {"hosts.toml": file(path), "one.pem": ca, "ca.pem": ca}})
-				got, err := c.endpoints(t.Context(), "docker.io", lookup{certs: n.certs, read: func() {
+				got, err := n.containerd.endpoints(n.t.Context(), "docker.io", lookup{certs: n.certs, read: func() {
 					n.reconcile(map[string]certsd.Files{"docker.io": {"hosts.toml": file("two.pem"), "two.pem": ca, "ca.pem": ca}})
 				}})
 				if (err != nil) != tc.fails {
-					t.Errorf("tries %v, error %v; want an error: %v", urlsOf(got), err, tc.fails)
+					n.t.Errorf("tries %v, error %v; want an error: %v", urlsOf(got), err, tc.fails)
 				}
 			})
 		})
@@ -118,24 +115,23 @@ func TestACAThatIsNamedThroughTheLinkCanBeSwappedAway(t *testing.T) {
 // old files are swept, goes to the upstream.
 func TestAReaderOfTheOldGenerationLosesOnlyTheMirror(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, c containerd) {
-		n := newNode(t, c)
+	onEach(t, func(n node) {
 		n.wire(hub, "docker.io")
 		// The reader's own view of the link, as it was.
-		slow := node{t: t, containerd: c, certs: t.TempDir(), run: n.run}
+		slow := node{t: n.t, containerd: n.containerd, certs: n.t.TempDir(), run: n.run}
 		target, err := os.Readlink(filepath.Join(n.certs, "docker.io"))
 		if err != nil {
-			t.Fatal(err)
+			n.t.Fatal(err)
 		}
 		if err := os.Symlink(target, filepath.Join(slow.certs, "docker.io")); err != nil {
-			t.Fatal(err)
+			n.t.Fatal(err)
 		}
-		got, err := c.endpoints(t.Context(), "docker.io", lookup{certs: slow.certs, found: func() {
+		got, err := n.containerd.endpoints(n.t.Context(), "docker.io", lookup{certs: slow.certs, found: func() {
 			n.wire(other, "docker.io")
 			n.wire(other, "docker.io")
 		}})
 		if err != nil || !cmp.Equal(urlsOf(got), []string{upstream}) {
-			t.Errorf("tries %v, error %v", urlsOf(got), err)
+			n.t.Errorf("tries %v, error %v", urlsOf(got), err)
 		}
 	})
 }

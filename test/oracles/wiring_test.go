@@ -29,8 +29,7 @@ var upstreams = map[string]string{
 func TestAWiredHostTriesTheHubAndThenItsUpstream(t *testing.T) {
 	t.Parallel()
 	for _, mirror := range []string{hub, "https://hub.example.com", "http://hub.example.com:80"} {
-		onEach(t, func(t *testing.T, c containerd) {
-			n := newNode(t, c)
+		onEach(t, func(n node) {
 			n.wire(mirror, slices.Collect(maps.Keys(upstreams))...)
 			for host, upstream := range upstreams {
 				want := []endpoint{
@@ -38,7 +37,7 @@ func TestAWiredHostTriesTheHubAndThenItsUpstream(t *testing.T) {
 					{URL: upstream, Pull: true, Resolve: true, Push: true},
 				}
 				if diff := cmp.Diff(want, n.endpoints(host)); diff != "" {
-					t.Errorf("%s (-want +got):\n%s", host, diff)
+					n.t.Errorf("%s (-want +got):\n%s", host, diff)
 				}
 			}
 		})
@@ -51,11 +50,10 @@ func TestAWiredHostTriesTheHubAndThenItsUpstream(t *testing.T) {
 func TestAnIPv6EndpointIsKnownTo2xOnly(t *testing.T) {
 	t.Parallel()
 	const mirror = "http://[fd00::7]:5000"
-	onEach(t, func(t *testing.T, c containerd) {
-		n := newNode(t, c)
+	onEach(t, func(n node) {
 		n.wire(mirror, "docker.io")
 		n.write("quay.io/hosts.toml", "[host]\n\""+mirror+"\" = {capabilities = [\"pull\", \"resolve\"]}\n")
-		if c.understands2x() {
+		if n.containerd.understands2x() {
 			n.mustTry("docker.io", mirror+"/v2", upstream)
 			n.mustTry("quay.io", "https://quay.io/v2")
 			return
@@ -76,8 +74,7 @@ func TestAHostThatIsNotWiredGoesStraightToItsUpstream(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			onEach(t, func(t *testing.T, c containerd) {
-				n := newNode(t, c)
+			onEach(t, func(n node) {
 				if name != "never wired" {
 					n.wire(hub, slices.Collect(maps.Keys(upstreams))...)
 				}
@@ -99,15 +96,14 @@ func TestAForeignDirectoryStaysInForce(t *testing.T) {
 		"[fd00::1]:5000": {"[fd00::1]_5000_", "[fd00::1]:5000"},
 	} {
 		for _, name := range names {
-			onEach(t, func(t *testing.T, c containerd) {
-				n := newNode(t, c)
+			onEach(t, func(n node) {
 				n.write(name+"/hosts.toml", theirs)
 				before := n.endpoints(host)
 				if result := n.wire(hub, host); result.Failed[host] == nil {
-					t.Errorf("%s: not reported: %+v", name, result)
+					n.t.Errorf("%s: not reported: %+v", name, result)
 				}
 				if got := n.endpoints(host); got[0].URL != "https://theirs.example.com/v2" || !cmp.Equal(before, got) {
-					t.Errorf("%s: tries %v, before %v", name, got, before)
+					n.t.Errorf("%s: tries %v, before %v", name, got, before)
 				}
 			})
 		}
@@ -119,16 +115,15 @@ func TestAForeignDirectoryStaysInForce(t *testing.T) {
 func TestTheTemporaryLinkIsNoHosts(t *testing.T) {
 	t.Parallel()
 	const temporary = ".registryhub#swap"
-	onEach(t, func(t *testing.T, c containerd) {
-		n := newNode(t, c)
+	onEach(t, func(n node) {
 		n.write(temporary+"/hosts.toml", "[host.\""+hub+"\"]\n")
 		for _, reference := range []string{temporary + "/team/app:1", "x/" + temporary + "/app:1", temporary + ":5000/app:1"} {
-			host, err := c.referenceHost(reference)
+			host, err := n.containerd.referenceHost(reference)
 			if err == nil && strings.Contains(host, "#") {
-				t.Errorf("%q is a reference to the host %q", reference, host)
+				n.t.Errorf("%q is a reference to the host %q", reference, host)
 			}
-			if directory, err := c.lookUp(n.certs, host); err == nil && strings.Contains(directory, temporary) {
-				t.Errorf("%q is looked up in %s", reference, directory)
+			if directory, err := n.containerd.lookUp(n.certs, host); err == nil && strings.Contains(directory, temporary) {
+				n.t.Errorf("%q is looked up in %s", reference, directory)
 			}
 		}
 	})

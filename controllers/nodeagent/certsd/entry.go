@@ -1,7 +1,6 @@
 package certsd
 
 import (
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -38,7 +37,7 @@ func readEntries(certs *os.Root, run string) (map[string]entry, error) {
 			if filepath.IsAbs(at) || !filepath.IsAbs(target) {
 				at = ""
 			}
-			entries[found.Name()] = entry{at: at, what: fmt.Sprintf("a link to %s", target)}
+			entries[found.Name()] = entry{at: at, what: "a link to " + target}
 		case found.IsDir():
 			entries[found.Name()] = entry{what: "a directory"}
 		default:

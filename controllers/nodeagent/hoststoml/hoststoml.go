@@ -29,7 +29,8 @@ type File struct {
 
 // Mirror is one registry that is tried before the upstream, for pulls only.
 type Mirror struct {
-	// URL of the registry, http or https, without a path. An IPv6 address stands in brackets.
+	// URL of the registry, http or https, without a path. An IPv6 address stands in brackets; containerd 1.x, whose
+	// TOML parser ends a table's name at the first ']', drops such a file and goes to the upstream.
 	URL string
 
 	// DialTimeout bounds the TCP connect, so that an address nobody answers at costs a pull this much and not
