@@ -65,23 +65,17 @@ func findRoot(directory string) (string, error) {
 
 // run runs a program; an error carries what it printed to stderr.
 func run(ctx context.Context, directory string, env []string, program string, args ...string) error {
+	return runWatched(ctx, directory, env, &tally{}, program, args...)
+}
+
+// runWatched is run, with complaints for what the program prints to stderr.
+func runWatched(ctx context.Context, directory string, env []string, complaints *tally, program string, args ...string) error {
 	command := exec.CommandContext(ctx, program, args...)
 	command.Dir = directory
 	command.Env = append(os.Environ(), env...)
-	var complaints strings.Builder
-	command.Stderr = &complaints
+	command.Stderr = complaints
 	if err := command.Run(); err != nil {
 		return fmt.Errorf("running %s %s: %w\n%s", program, strings.Join(args, " "), err, lastLines(complaints.String()))
 	}
 	return nil
-}
-
-// lastLines keeps the end of a long output, where the cause is.
-func lastLines(text string) string {
-	const kept = 20
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	if len(lines) > kept {
-		lines = lines[len(lines)-kept:]
-	}
-	return strings.Join(lines, "\n")
 }

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -114,6 +116,22 @@ func TestReplaceLink(t *testing.T) {
 			t.Errorf("link leads to %s, %v, want %s", got, err, target)
 		}
 	}
+}
+
+func TestTallyReportsNowAndThen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var reports []int
+		watch := &tally{report: func(lines int) { reports = append(reports, lines) }}
+		for range 10 {
+			if _, err := watch.Write([]byte("one\ntwo\n")); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(reportPeriod / 3) //nolint:forbidigo // the bubble's clock, which does not wait
+		}
+		if diff := cmp.Diff([]int{8, 14, 20}, reports); diff != "" {
+			t.Errorf("reports (-want +got):\n%s", diff)
+		}
+	})
 }
 
 func TestLastLinesKeepsTheEnd(t *testing.T) {

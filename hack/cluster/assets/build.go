@@ -78,14 +78,16 @@ func (s *Store) build(ctx context.Context, m module, folder string, names ...str
 		return target, nil
 	}
 	s.Step("building %s %s: %s (minutes, once)", path.Base(m.folder), release, strings.Join(missing, ", "))
-	args := []string{"build", "-trimpath", "-ldflags", flags, "-o", target + "/"}
+	args := []string{"build", "-v", "-trimpath", "-ldflags", flags, "-o", target + "/"}
 	for _, name := range missing {
 		args = append(args, m.commands+"/"+name)
 	}
 	if err := os.MkdirAll(target, 0o755); err != nil {
 		return "", fmt.Errorf("making the cache folder: %w", err)
 	}
-	if err := run(ctx, source, []string{"CGO_ENABLED=0", "GOWORK=off"}, "go", args...); err != nil {
+	// With -v go names each package that it has compiled, on a line of its own.
+	watch := &tally{report: func(lines int) { s.Step("building %s: %d packages so far", path.Base(m.folder), lines) }}
+	if err := runWatched(ctx, source, []string{"CGO_ENABLED=0", "GOWORK=off"}, watch, "go", args...); err != nil {
 		return "", err
 	}
 	return target, writeStamps(target, stamp, missing)
