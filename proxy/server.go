@@ -91,7 +91,7 @@ func (s *Server) listen(addresses config.ListenConfiguration, registry *promethe
 
 // listen speaks HTTP/1.1 alone: to cut a transfer in HTTP/2 is a reset, which containerd takes for a failed pull.
 func listen(address string, handler http.Handler) (listener, error) {
-	l, err := net.Listen("tcp", address)
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
 	if err != nil {
 		return listener{}, err
 	}
@@ -120,7 +120,7 @@ func (s *Server) Run(ctx context.Context) error {
 	group.Go(s.diagnostics.serve)
 	group.Go(func() error {
 		<-ctx.Done()
-		return s.drain()
+		return s.drain(context.WithoutCancel(ctx))
 	})
 	return group.Wait()
 }
@@ -133,10 +133,10 @@ func (l listener) serve() error {
 }
 
 // drain ends the transfers before the connections that follow them, so that those are cut by a clean close.
-func (s *Server) drain() error {
+func (s *Server) drain(ctx context.Context) error {
 	s.draining.Store(true)
 	s.logger.Info("proxy drains", "atMost", DrainTimeout.String())
-	ctx, cancel := context.WithTimeout(context.Background(), DrainTimeout)
+	ctx, cancel := context.WithTimeout(ctx, DrainTimeout)
 	defer cancel()
 	err := s.registry.server.Shutdown(ctx)
 	s.backend.close()

@@ -37,6 +37,7 @@ type origin struct {
 }
 
 func newOrigin(t *testing.T) *origin {
+	t.Helper()
 	o := &origin{blobs: map[string]int{}, hold: make(chan struct{})}
 	close(o.hold)
 	inner := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
@@ -46,7 +47,7 @@ func newOrigin(t *testing.T) *origin {
 			o.blobs[path.Base(r.URL.Path)]++
 			hold := o.hold
 			o.mu.Unlock()
-			w = &heldWriter{ResponseWriter: w, hold: hold, ctx: r.Context()}
+			w = &heldWriter{ResponseWriter: w, hold: hold, gone: r.Context().Done()}
 		}
 		inner.ServeHTTP(w, r)
 	}))
@@ -58,7 +59,7 @@ func newOrigin(t *testing.T) *origin {
 type heldWriter struct {
 	http.ResponseWriter
 	hold chan struct{}
-	ctx  context.Context
+	gone <-chan struct{}
 }
 
 func (w *heldWriter) Write(p []byte) (int, error) {
@@ -69,8 +70,8 @@ func (w *heldWriter) Write(p []byte) (int, error) {
 	w.ResponseWriter.(http.Flusher).Flush()
 	select {
 	case <-w.hold:
-	case <-w.ctx.Done():
-		return n, w.ctx.Err()
+	case <-w.gone:
+		return n, context.Canceled
 	}
 	rest, err := w.ResponseWriter.Write(p[n:])
 	return n + rest, err
@@ -236,8 +237,12 @@ func get(t *testing.T, client *http.Client, url string) (int, string) {
 
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
+	deadline, again := time.After(10*time.Second), time.NewTicker(time.Millisecond)
+	defer again.Stop()
+	for !ok() {
+		select {
+		case <-again.C:
+		case <-deadline:
 			t.Fatalf("waited in vain: %s", what)
 		}
 	}

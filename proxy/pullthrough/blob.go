@@ -37,25 +37,26 @@ func (m *Mirror) serveBlob(w *recorder, r *http.Request, q query) error {
 		source: source{host: q.host, repository: q.repository, effective: q.Repository, digest: q.Reference.Digest()},
 		w:      w, r: r,
 	}
-	link, err := m.Store.Linked(r.Context(), b.repository, b.digest)
+	ctx := r.Context()
+	link, err := m.Store.Linked(ctx, b.repository, b.digest)
 	if m.storeTrouble(err) == nil {
 		b.linked, b.effective = true, link.Effective
 	}
-	object, err := m.Store.Open(r.Context(), b.digest)
+	object, err := m.Store.Open(ctx, b.digest)
 	if m.storeTrouble(err) == nil {
-		return m.serveObject(b, object)
+		return m.serveObject(ctx, b, object)
 	}
 	if r.Method == http.MethodHead {
-		return m.serveColdHead(b)
+		return m.serveColdHead(ctx, b)
 	}
-	return m.serveCold(b)
+	return m.serveCold(ctx, b)
 }
 
 // serveObject serves what is in the store, under a repository that has it.
-func (m *Mirror) serveObject(b blobRequest, object store.Object) (err error) {
+func (m *Mirror) serveObject(ctx context.Context, b blobRequest, object store.Object) (err error) {
 	defer func() { err = errors.Join(err, object.Close()) }()
 	if !b.linked {
-		if _, err := m.admit(b.r.Context(), b.source); err != nil {
+		if _, err := m.admit(ctx, b.source); err != nil {
 			return err
 		}
 	}
@@ -68,13 +69,13 @@ func (m *Mirror) serveObject(b blobRequest, object store.Object) (err error) {
 	if b.r.Method == http.MethodHead || p.Length() == 0 {
 		return nil
 	}
-	_, err = send(b.r.Context(), b.w, object, p.First, p.Length())
+	_, err = send(ctx, b.w, object, p.First, p.Length())
 	return err
 }
 
 // serveColdHead asks the upstream and fetches nothing.
-func (m *Mirror) serveColdHead(b blobRequest) error {
-	head, err := m.admit(b.r.Context(), b.source)
+func (m *Mirror) serveColdHead(ctx context.Context, b blobRequest) error {
+	head, err := m.admit(ctx, b.source)
 	if err == nil && head.Size < 0 {
 		err = distspec.Unavailable(errNoSize)
 	}
@@ -113,38 +114,38 @@ func (m *Mirror) link(ctx context.Context, s source) {
 }
 
 // serveCold serves a blob from the one transfer that brings it.
-func (m *Mirror) serveCold(b blobRequest) error {
+func (m *Mirror) serveCold(ctx context.Context, b blobRequest) error {
 	if continues(b.r) && m.condemned.has(b.digest) {
 		return distspec.Unavailable(errCondemned)
 	}
 	for {
 		f, joined := m.fills.join(m, b.source)
-		err := f.wait(b.r.Context(), headersWithin)
+		err := f.wait(ctx, headersWithin)
 		switch {
 		case errors.Is(err, errWhole):
-			return m.serveWhole(b)
+			return m.serveWhole(ctx, b)
 		case errors.Is(err, errNotKept):
-			return m.serveUncached(b)
+			return m.serveUncached(ctx, b)
 		case err != nil && joined && f.source != b.source && final(err):
 			continue // what another repository lacks, this one may have
 		case err != nil:
 			return asError(err, distspec.BlobUnknown)
 		}
-		return m.serveFill(b, f, joined)
+		return m.serveFill(ctx, b, f, joined)
 	}
 }
 
-func (m *Mirror) serveWhole(b blobRequest) error {
-	object, err := m.Store.Open(b.r.Context(), b.digest)
+func (m *Mirror) serveWhole(ctx context.Context, b blobRequest) error {
+	object, err := m.Store.Open(ctx, b.digest)
 	if err != nil {
 		return distspec.Unavailable(err) // gone again
 	}
-	return m.serveObject(b, object)
+	return m.serveObject(ctx, b, object)
 }
 
-func (m *Mirror) serveFill(b blobRequest, f *fill, joined bool) error {
+func (m *Mirror) serveFill(ctx context.Context, b blobRequest, f *fill, joined bool) error {
 	if !b.linked && !f.asked(b.source) {
-		if _, err := m.admit(b.r.Context(), b.source); err != nil {
+		if _, err := m.admit(ctx, b.source); err != nil {
 			return err
 		}
 	}
@@ -153,7 +154,7 @@ func (m *Mirror) serveFill(b blobRequest, f *fill, joined bool) error {
 		result = metrics.Shared
 	}
 	m.Metrics.Lookup("blob", result)
-	return m.follow(b, f)
+	return m.follow(ctx, b, f)
 }
 
 // continues reports whether a request is for what comes after bytes that the client has already.

@@ -35,7 +35,7 @@ func TestTwentyClientsOneTransfer(t *testing.T) {
 			defer resp.Body.Close()
 			body, err := io.ReadAll(resp.Body)
 			if err != nil || !bytes.Equal(body, img.content) {
-				return fmt.Errorf("got %d bytes, error %v", len(body), err)
+				return fmt.Errorf("got %d bytes, error %w", len(body), err)
 			}
 			return nil
 		})
@@ -57,14 +57,14 @@ func newGate(n int) *gate { return &gate{n: n, open: make(chan struct{})} }
 func (g *gate) release() { g.once.Do(func() { close(g.open) }) }
 
 func (g *gate) fault(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	next.ServeHTTP(&gatedWriter{ResponseWriter: w, gate: g, left: g.n, ctx: r.Context()}, r)
+	next.ServeHTTP(&gatedWriter{ResponseWriter: w, gate: g, left: g.n, gone: r.Context().Done()}, r)
 }
 
 type gatedWriter struct {
 	http.ResponseWriter
 	gate *gate
 	left int
-	ctx  context.Context
+	gone <-chan struct{}
 }
 
 func (w *gatedWriter) Write(p []byte) (int, error) {
@@ -77,8 +77,8 @@ func (w *gatedWriter) Write(p []byte) (int, error) {
 	w.ResponseWriter.(http.Flusher).Flush()
 	select {
 	case <-w.gate.open:
-	case <-w.ctx.Done():
-		return n, w.ctx.Err()
+	case <-w.gone:
+		return n, context.Canceled
 	}
 	rest, err := w.ResponseWriter.Write(p[n:])
 	return n + rest, err
@@ -151,8 +151,8 @@ func TestRangesOfAColdBlobComeFromItsOneTransfer(t *testing.T) {
 			}
 			defer resp.Body.Close()
 			body, err := io.ReadAll(resp.Body)
-			if resp.StatusCode != 206 || !bytes.Equal(body, img.content[from:]) {
-				return fmt.Errorf("from %d: %d, %d bytes, error %v", from, resp.StatusCode, len(body), err)
+			if resp.StatusCode != http.StatusPartialContent || !bytes.Equal(body, img.content[from:]) {
+				return fmt.Errorf("from %d: %d, %d bytes, error %w", from, resp.StatusCode, len(body), err)
 			}
 			return nil
 		})

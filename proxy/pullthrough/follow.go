@@ -10,8 +10,7 @@ import (
 
 // follow serves a blob, or a range of it, from a fill as it grows. The header goes out with the first byte, or after
 // headersWithin when the range begins far ahead of the fill.
-func (m *Mirror) follow(b blobRequest, f *fill) (err error) {
-	ctx := b.r.Context()
+func (m *Mirror) follow(ctx context.Context, b blobRequest, f *fill) (err error) {
 	now, err := f.until(ctx, func(s *state) bool { return s.size >= 0 })
 	if err != nil {
 		return err
@@ -22,7 +21,7 @@ func (m *Mirror) follow(b blobRequest, f *fill) (err error) {
 	}
 	reader, err := now.partial.Reader(ctx)
 	if errors.Is(err, store.ErrNotFound) {
-		return m.serveUncached(b) // it ended, and was not kept, since this request joined it
+		return m.serveUncached(ctx, b) // it ended, and was not kept, since this request joined it
 	}
 	if err != nil {
 		return m.storeTrouble(err)
@@ -32,7 +31,7 @@ func (m *Mirror) follow(b blobRequest, f *fill) (err error) {
 		return asUnavailable(err)
 	}
 	writeBlobHeader(b.w, b.source, p)
-	return m.send(b, f, reader, p)
+	return m.send(ctx, b, f, reader, p)
 }
 
 // firstByte waits for the first byte of a piece, but not so long that the header would be late.
@@ -51,21 +50,21 @@ func (f *fill) firstByte(ctx context.Context, p piece) error {
 }
 
 // send sends what there is, waits for more, and so on.
-func (m *Mirror) send(b blobRequest, f *fill, reader store.Reader, p piece) error {
+func (m *Mirror) send(ctx context.Context, b blobRequest, f *fill, reader store.Reader, p piece) error {
 	for offset := p.First; offset <= p.Last; {
 		if err := http.NewResponseController(b.w).Flush(); err != nil {
 			return err
 		}
-		now, err := f.until(b.r.Context(), func(s *state) bool { return s.readable > offset })
+		now, err := f.until(ctx, func(s *state) bool { return s.readable > offset })
 		switch {
 		case err != nil:
 			return err
 		case now.readable <= offset && errors.Is(now.err, errNotKept):
-			return m.goOn(b, p, offset, now.verifier)
+			return m.goOn(ctx, b, p, offset, now.verifier)
 		case now.readable <= offset:
 			return errors.Join(errCut, now.err)
 		}
-		n, err := send(b.r.Context(), b.w, reader, offset, min(now.readable, p.Last+1)-offset)
+		n, err := send(ctx, b.w, reader, offset, min(now.readable, p.Last+1)-offset)
 		offset += n
 		if err != nil {
 			return err

@@ -45,7 +45,7 @@ func TestWrongDigestIsNeverKeptAndNoClientCompletesIt(t *testing.T) {
 		o.fail(flipped(fromEnd))
 		path := "team/app/blobs/" + img.layer.String()
 		cut := r.get(t, path)
-		if cut.StatusCode != 200 || !errors.Is(cut.err, io.ErrUnexpectedEOF) || len(cut.body) > size-64<<10 {
+		if cut.StatusCode != http.StatusOK || !errors.Is(cut.err, io.ErrUnexpectedEOF) || len(cut.body) > size-64<<10 {
 			t.Fatalf("got %d, %d bytes, error %v, want a body that is cut before its last 64 KiB", cut.StatusCode, len(cut.body), cut.err)
 		}
 		if _, err := openStore(t, r.dir).Open(t.Context(), img.layer); !errors.Is(err, store.ErrNotFound) {
@@ -137,7 +137,7 @@ func TestUpstreamThatStaysAwayMidBlobEndsWithACleanCloseAndIsTakenUpLater(t *tes
 	})
 	path := "team/app/blobs/" + img.layer.String()
 	cut := r.get(t, path)
-	if cut.StatusCode != 200 || !errors.Is(cut.err, io.ErrUnexpectedEOF) || !bytes.Equal(cut.body, img.content[:500<<10]) {
+	if cut.StatusCode != http.StatusOK || !errors.Is(cut.err, io.ErrUnexpectedEOF) || !bytes.Equal(cut.body, img.content[:500<<10]) {
 		t.Fatalf("got %d, %d bytes, error %v, want the first 500 KiB", cut.StatusCode, len(cut.body), cut.err)
 	}
 	var asked string
@@ -160,7 +160,7 @@ func TestRestartWhileTheUpstreamIsDownServesWhatIsCached(t *testing.T) {
 	before.settle(t, img.layer)
 	before.close()
 	o.CloseClientConnections()
-	o.Server.Close()
+	o.Close()
 
 	r := start(t, setup{dir: before.dir, upstreams: []string{o.URL}, clock: before.clock})
 	r.clock.advance(10 * 60 * 1e9)

@@ -90,7 +90,7 @@ func (m *Mirror) Close() { m.work.close() }
 
 // background runs what outlives requests.
 type background struct {
-	ctx    context.Context
+	ctx    context.Context //nolint:containedctx // it is the life of the mirror, which no call has
 	cancel context.CancelFunc
 
 	mu      sync.Mutex

@@ -86,11 +86,12 @@ type origin struct {
 type fault func(w http.ResponseWriter, r *http.Request, next http.Handler)
 
 func newOrigin(t *testing.T) *origin {
+	t.Helper()
 	o := &origin{registry: withRanges(registry.New(registry.Logger(log.New(io.Discard, "", 0))))}
 	o.Server = httptest.NewServer(o)
 	t.Cleanup(func() {
 		o.CloseClientConnections()
-		o.Server.Close()
+		o.Close()
 	})
 	return o
 }
@@ -269,7 +270,7 @@ func start(t *testing.T, s setup) *rig {
 	r.close = sync.OnceFunc(func() {
 		mirror.Close()
 		r.CloseClientConnections()
-		r.Server.Close()
+		r.Close()
 		r.Client().CloseIdleConnections()
 	})
 	t.Cleanup(r.close)
@@ -330,12 +331,7 @@ type reply struct {
 
 func (r *rig) do(t *testing.T, method, path string, headers ...string) reply {
 	t.Helper()
-	return r.doContext(t, t.Context(), method, path, headers...)
-}
-
-func (r *rig) doContext(t *testing.T, ctx context.Context, method, path string, headers ...string) reply {
-	t.Helper()
-	resp, err := r.open(ctx, method, path, headers...)
+	resp, err := r.open(t.Context(), method, path, headers...)
 	must(t, err)
 	body, err := io.ReadAll(resp.Body)
 	must(t, resp.Body.Close())
@@ -389,12 +385,14 @@ func (r *rig) settle(t *testing.T, d digest.Digest) {
 
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
+	deadline, again := time.After(patience), time.NewTicker(time.Millisecond)
+	defer again.Stop()
 	for !ok() {
-		if time.Now().After(deadline) {
+		select {
+		case <-again.C:
+		case <-deadline:
 			t.Fatalf("waited %s in vain: %s", patience, what)
 		}
-		time.Sleep(time.Millisecond)
 	}
 }
 

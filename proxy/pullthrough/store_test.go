@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -57,7 +58,7 @@ func TestFullStoreStreamsThroughToEveryReader(t *testing.T) {
 				defer resp.Body.Close()
 				body, err := io.ReadAll(resp.Body)
 				if err != nil || digest.FromBytes(body) != img.layer {
-					return fmt.Errorf("with room for %d bytes: got %d, %d bytes, error %v", room, resp.StatusCode, len(body), err)
+					return fmt.Errorf("with room for %d bytes: got %d, %d bytes, error %w", room, resp.StatusCode, len(body), err)
 				}
 				return nil
 			})
@@ -67,7 +68,7 @@ func TestFullStoreStreamsThroughToEveryReader(t *testing.T) {
 			t.Errorf("the full store still holds %v (%v)", leftovers, err)
 		}
 		o.fail(flipped(0))
-		if got := r.get(t, "team/app/blobs/"+img.layer.String()); got.err == nil && got.StatusCode == 200 {
+		if got := r.get(t, "team/app/blobs/"+img.layer.String()); got.err == nil && got.StatusCode == http.StatusOK {
 			t.Error("wrong bytes were completed while nothing is kept")
 		}
 	}
@@ -136,7 +137,7 @@ func TestMemoryIsFlatWhateverTheBlob(t *testing.T) {
 	_, err := io.CopyN(d.Hash(), zeros{}, size)
 	must(t, err)
 	o.fail(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
-		w.Header().Set("Content-Length", fmt.Sprint(size))
+		w.Header().Set("Content-Length", strconv.Itoa(size))
 		_, _ = io.CopyN(w, zeros{}, size)
 	})
 	r := start(t, setup{upstreams: []string{o.URL}})

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +30,7 @@ func TestTagIsFreshThenRevalidatedByHead(t *testing.T) {
 	hit.want(t, 200, img.body)
 	for name, want := range map[string]string{
 		"Docker-Content-Digest": img.manifest.String(), "Content-Type": typeManifest,
-		"Content-Length": fmt.Sprint(len(img.body)), "OCI-Namespace": "registry.test", "Warning": "",
+		"Content-Length": strconv.Itoa(len(img.body)), "OCI-Namespace": "registry.test", "Warning": "",
 	} {
 		if hit.Header.Get(name) != want || cold.Header.Get(name) != want {
 			t.Errorf("%s: got %q on a hit, %q on a cold HEAD, want %q", name, hit.Header.Get(name), cold.Header.Get(name), want)
@@ -74,7 +75,7 @@ func TestTwentyRevalidateTogether(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				if resp.StatusCode != 200 || resp.Header.Get("Docker-Content-Digest") != img.manifest.String() {
+				if resp.StatusCode != http.StatusOK || resp.Header.Get("Docker-Content-Digest") != img.manifest.String() {
 					return fmt.Errorf("got %d", resp.StatusCode)
 				}
 				return resp.Body.Close()
@@ -261,7 +262,7 @@ func TestHeadersWithinSecondsWhateverHappens(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			if took := time.Since(began); resp.StatusCode != 503 || took > 12*time.Second {
+			if took := time.Since(began); resp.StatusCode != http.StatusServiceUnavailable || took > 12*time.Second {
 				return fmt.Errorf("%s: got %d after %s, want 503 within seconds", ask, resp.StatusCode, took)
 			}
 			return resp.Body.Close()

@@ -14,11 +14,11 @@ import (
 // serveUncached streams a blob from the upstream to one client, because the store cannot take it: it is full, or another
 // process fills the blob. The whole blob is verified on the way; a range that begins later cannot be, and is the
 // client's to verify, as it does with every blob that it puts together.
-func (m *Mirror) serveUncached(b blobRequest) error {
+func (m *Mirror) serveUncached(ctx context.Context, b blobRequest) error {
 	if continues(b.r) && m.condemned.has(b.digest) {
 		return distspec.Unavailable(errCondemned)
 	}
-	head, err := m.admit(b.r.Context(), b.source)
+	head, err := m.admit(ctx, b.source)
 	if err == nil && head.Size < 0 {
 		err = distspec.Unavailable(errNoSize)
 	}
@@ -29,13 +29,12 @@ func (m *Mirror) serveUncached(b blobRequest) error {
 	if err != nil {
 		return err
 	}
-	return m.goOn(b, p, p.First, store.NewVerifier(b.digest, head.Size))
+	return m.goOn(ctx, b, p, p.First, store.NewVerifier(b.digest, head.Size))
 }
 
 // goOn streams a piece from the offset on. The verifier has hashed the bytes from the start to some place; it is used
 // when that is the offset. The header is written with the first bytes, unless it is out.
-func (m *Mirror) goOn(b blobRequest, p piece, offset int64, verifier *store.Verifier) error {
-	ctx := b.r.Context()
+func (m *Mirror) goOn(ctx context.Context, b blobRequest, p piece, offset int64, verifier *store.Verifier) error {
 	m.Metrics.Lookup("blob", metrics.Uncached)
 	out := &uncached{blobRequest: b, piece: p, offset: offset}
 	if verifier != nil && verifier.Offset() == offset && p.Last == p.size-1 {

@@ -22,6 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestConformance(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Opener {
+		t.Helper()
 		dir := t.TempDir()
 		return func() store.Store { return open(t, dir) }
 	})

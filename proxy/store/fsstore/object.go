@@ -22,7 +22,7 @@ const trailerMagic = "rhubobj1"
 const trailerSize = int64(len(trailerMagic) + 8)
 
 func trailer(size int64) []byte {
-	return binary.BigEndian.AppendUint64([]byte(trailerMagic), uint64(size))
+	return binary.BigEndian.AppendUint64([]byte(trailerMagic), uint64(size)) //nolint:gosec // a size is never negative
 }
 
 // Open implements store.Content.
