@@ -27,7 +27,6 @@ func newManager(api *rest.Config, options Options, log logr.Logger) (manager.Man
 	if err != nil {
 		return nil, err
 	}
-	shutdown := apiTimeout
 	return manager.New(api, manager.Options{
 		Scheme:                  scheme,
 		Logger:                  log,
@@ -35,7 +34,7 @@ func newManager(api *rest.Config, options Options, log logr.Logger) (manager.Man
 		Cache:                   watched(options),
 		Metrics:                 metricsserver.Options{BindAddress: "0"},
 		HealthProbeBindAddress:  options.HealthAddress,
-		GracefulShutdownTimeout: &shutdown,
+		GracefulShutdownTimeout: new(shutdownTimeout),
 	})
 }
 
