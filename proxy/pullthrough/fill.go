@@ -156,6 +156,13 @@ func (c *condemned) add(d digest.Digest) {
 	c.until[d] = time.Now().Add(condemnedFor)
 }
 
+// lift ends it, when the right bytes are there.
+func (c *condemned) lift(d digest.Digest) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.until, d)
+}
+
 func (c *condemned) has(d digest.Digest) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -145,6 +145,7 @@ func (w *filling) finish(ctx context.Context) error {
 // commit lets clients have the end, which is verified now, and makes the blob durable behind them. They lose nothing
 // when the store cannot take it. A link stands before what it leads to.
 func (w *filling) commit(ctx context.Context, proof store.Proof) error {
+	w.condemned.lift(w.source.digest)
 	w.release(true)
 	if w.confirmed {
 		w.link(ctx, w.source)
