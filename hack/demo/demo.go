@@ -28,6 +28,7 @@ type demo struct {
 	began    time.Time
 	bed      *testbed.Bed
 	registry *upstream.Registry
+	image    v1.Image
 	// imageBytes are the bytes of the image's layers, compressed.
 	imageBytes int64
 }
@@ -71,18 +72,18 @@ func (d *demo) prepare(ctx context.Context) error {
 }
 
 func (d *demo) pushImage(ctx context.Context) error {
-	image, err := buildImage(ctx, filepath.Join(d.bed.Cache(), "demo"))
-	if err != nil {
+	var err error
+	if d.image, err = buildImage(ctx, filepath.Join(d.bed.Cache(), "demo")); err != nil {
 		return err
 	}
 	target, err := name.ParseReference(d.registry.PushAddress+"/"+repository+":12", name.Insecure)
 	if err != nil {
 		return fmt.Errorf("naming the demo's image: %w", err)
 	}
-	if err := remote.Write(target, image, remote.WithContext(ctx)); err != nil {
+	if err := remote.Write(target, d.image, remote.WithContext(ctx)); err != nil {
 		return fmt.Errorf("pushing the demo's image: %w", err)
 	}
-	if d.imageBytes, err = compressedSize(image); err != nil {
+	if d.imageBytes, err = compressedSize(d.image); err != nil {
 		return err
 	}
 	d.say("%s: %d layers, %s", reference, len(layers), megabytes(d.imageBytes))

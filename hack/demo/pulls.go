@@ -44,7 +44,7 @@ func (d *demo) pullWithoutUpstream(ctx context.Context) error {
 	if _, err := d.bed.Kubectl(ctx, "delete", "pod", "second", "--now"); err != nil {
 		return err
 	}
-	if _, err := d.bed.Node(ctx, node.Name, "ctr", "-n", "k8s.io", "images", "rm", "--sync", reference); err != nil {
+	if err := d.bed.ForgetImage(ctx, node.Name, reference, d.image); err != nil {
 		return err
 	}
 	fetched, err := d.pull(ctx, "third", node)

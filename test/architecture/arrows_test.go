@@ -26,7 +26,7 @@ var arrows = []struct {
 }{
 	{"api/config", nil},
 	{"api/v1alpha1", nil},
-	{"proxy/distspec", nil},
+	{"proxy/distspec", []string{"api/config"}},
 	{"proxy/rules", []string{"api/config", "proxy/distspec"}},
 	{"proxy/upstream", []string{"api/config", "proxy/distspec"}},
 	{"proxy/metrics", nil},

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
 	"github.com/registryhub/registryhub/api/v1alpha1"
 	"github.com/registryhub/registryhub/hack/testbed"
 	"github.com/registryhub/registryhub/hack/upstream"
@@ -100,9 +102,9 @@ func (s *suite) runPod(t *testing.T, name string, node testbed.Node, image strin
 }
 
 // forgetImage removes an image and its layers from a node.
-func (s *suite) forgetImage(t *testing.T, node testbed.Node, image string) {
+func (s *suite) forgetImage(t *testing.T, node testbed.Node, reference string, image v1.Image) {
 	t.Helper()
-	if _, err := s.bed.Node(t.Context(), node.Name, "ctr", "-n", "k8s.io", "images", "rm", "--sync", image); err != nil {
+	if err := s.bed.ForgetImage(t.Context(), node.Name, reference, image); err != nil {
 		t.Fatal(err)
 	}
 }

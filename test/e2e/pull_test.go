@@ -41,7 +41,7 @@ func TestPodsPullThroughTheHub(t *testing.T) {
 		}
 	})
 	t.Run("a cached image is pulled while the upstream is gone", func(t *testing.T) {
-		s.forgetImage(t, second, host+"/team/app:v1")
+		s.forgetImage(t, second, host+"/team/app:v1", image)
 		s.stopUpstream(t)
 		s.runPod(t, "pull-third", second, host+"/team/app:v1")
 	})

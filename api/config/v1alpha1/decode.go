@@ -7,6 +7,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer/json"
 )
 
@@ -37,19 +38,27 @@ func DecodeNodeConfiguration(data []byte) (*NodeConfiguration, error) {
 
 func decode(data []byte, kind string, into file) error {
 	want := GroupVersion.WithKind(kind)
-	_, got, err := serializer().Decode(data, nil, into)
-	if got != nil && *got != want {
-		return fmt.Errorf("reading the %s: it says apiVersion %q and kind %q: want %q and %q",
-			kind, got.GroupVersion(), got.Kind, want.GroupVersion(), want.Kind)
+	_, said, err := serializer().Decode(data, nil, into)
+	if said != nil && *said != want {
+		return wrongKind(want, *said)
 	}
 	if err != nil {
 		return fmt.Errorf("reading the %s: %w", kind, err)
+	}
+	// An empty file decodes as anything. It must not pass for a configuration that asks for nothing.
+	if got := into.GetObjectKind().GroupVersionKind(); got != want {
+		return wrongKind(want, got)
 	}
 	into.Default()
 	if err := into.Validate(); err != nil {
 		return fmt.Errorf("checking the %s: %w", kind, err)
 	}
 	return nil
+}
+
+func wrongKind(want, got schema.GroupVersionKind) error {
+	return fmt.Errorf("reading the %s: it says apiVersion %q and kind %q: want %q and %q",
+		want.Kind, got.GroupVersion(), got.Kind, want.GroupVersion(), want.Kind)
 }
 
 // Encode writes a file of this package as YAML: the same bytes for the same content. It sets apiVersion and kind.

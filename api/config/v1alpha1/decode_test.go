@@ -82,6 +82,8 @@ func TestDecodeRefusesAndNamesTheField(t *testing.T) {
 		"an unknown field":                      {operator, operatorFile, "image:", "imagge: x\nimage:", `unknown field "imagge"`},
 		"an unknown field inside":               {proxy, proxyFile, "name: docker-io", "nam: docker-io", `unknown field "mirror.hosts[0].upstreams[0].nam"`},
 		"a field that is given twice":           {operator, operatorFile, "image:", "image: x\nimage:", "already set"},
+		"an empty file":                         {node, "", "", "", `kind ""`},
+		"a file without a kind":                 {node, nodeFile, "kind: NodeConfiguration", "", `kind ""`},
 		"another kind":                          {proxy, operatorFile, "", "", `kind "OperatorConfiguration"`},
 		"another version":                       {node, nodeFile, "v1alpha1", "v9", `v9`},
 		"no image":                              {operator, operatorFile, "image: ghcr.io/registryhub/registryhub:v0.1.0", "", "image: required"},
@@ -100,6 +102,8 @@ func TestDecodeRefusesAndNamesTheField(t *testing.T) {
 		"a rule on a status of trouble":         {proxy, proxyFile, "mirror:", "mirror:\n  fallbackRules: [{name: a, match: a, rewrite: b, onStatus: [503]}]", "mirror.fallbackRules[0].onStatus[0]"},
 		"a node's hub without hosts":            {node, nodeFile, "hosts: [docker.io]", "hosts: []", "hubs[0].hosts"},
 		"an IPv6 host without its brackets":     {node, nodeFile, "hosts: [docker.io]", "hosts: ['fd00::1']", "hubs[0].hosts[0]"},
+		"an endpoint with a path":               {node, nodeFile, "http://10.96.31.7:5000", "http://10.96.31.7:5000/", "hubs[0].endpoint"},
+		"a dial time-out of nothing":            {node, nodeFile, "  uid: u", "  uid: u\n  dialTimeout: 0s", "hubs[0].dialTimeout"},
 		"an endpoint that is not a URL":         {node, nodeFile, "http://10.96.31.7:5000", "10.96.31.7:5000", "hubs[0].endpoint"},
 		"a selector with an unknown operator":   {node, nodeFile, "  uid: u", "  uid: u\n  selector: {matchExpressions: [{key: a, operator: Like}]}", "hubs[0].selector"},
 	}
@@ -130,7 +134,7 @@ func TestValidateHost(t *testing.T) {
 		"docker.io": true, "localhost:5000": true, "10.0.0.1:5000": true, "[fd00::1]": true, "[fd00::1]:5000": true,
 		"": false, "Docker.io": false, "docker.io/library": false, "https://docker.io": false, "a@b": false,
 		"fd00::1": false, "[10.0.0.1]:5000": false, "[fd00::1": false, "-a.io": false, "a..b": false, "a.io:": false,
-		"..": false, "a.io:123456": false, "_default": false, "*": false,
+		"[fe80::1%/../../x]:5000": false, "[FD00::1]": false, "a.io:99999": false, "a.io:0": false, "..": false, "a.io:123456": false, "_default": false, "*": false,
 	}
 	for host, want := range tests {
 		if err := ValidateHost("host", host); (err == nil) != want {

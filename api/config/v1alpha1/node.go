@@ -3,6 +3,7 @@ package v1alpha1
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -93,7 +94,20 @@ func (h NodeHub) validate(field string) error {
 	if _, err := metav1.LabelSelectorAsSelector(h.Selector); err != nil {
 		errs = append(errs, fmt.Errorf("%s.selector: %w", field, err))
 	}
-	errs = append(errs, ValidateUpstreamURL(field+".endpoint", h.Endpoint),
-		validateNotNegative(field+".dialTimeout", h.DialTimeout))
+	errs = append(errs, validateEndpoint(field+".endpoint", h.Endpoint))
+	if h.DialTimeout != nil && h.DialTimeout.Duration <= 0 {
+		errs = append(errs, fmt.Errorf("%s.dialTimeout: %s is not positive", field, h.DialTimeout.Duration))
+	}
 	return errors.Join(errs...)
+}
+
+// validateEndpoint refuses a path, to which containerd would append its own.
+func validateEndpoint(field, value string) error {
+	if err := ValidateUpstreamURL(field, value); err != nil {
+		return err
+	}
+	if u, err := url.Parse(value); err != nil || u.Path != "" {
+		return fmt.Errorf("%s: %q must not have a path", field, value)
+	}
+	return nil
 }

@@ -3,10 +3,7 @@ package v1alpha1
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"net/url"
-	"regexp"
-	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -220,24 +217,3 @@ func ValidateUpstreamURL(field, value string) error {
 	}
 	return nil
 }
-
-var hostName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*(:[0-9]{1,5})?$`)
-
-// ValidateHost says what is wrong with a registry host as written in image references; field is what the error
-// begins with.
-func ValidateHost(field, value string) error {
-	if hostName.MatchString(value) {
-		return nil
-	}
-	if strings.HasPrefix(value, "[") {
-		literal, rest, found := strings.Cut(value[1:], "]")
-		if addr, err := netip.ParseAddr(literal); found && err == nil && addr.Is6() && validPort(rest) {
-			return nil
-		}
-	}
-	return fmt.Errorf("%s: %q is not a registry host: write a lower-case name or address with its port where it has one, such as docker.io or registry.example.com:5000", field, value)
-}
-
-var portSuffix = regexp.MustCompile(`^(:[0-9]{1,5})?$`)
-
-func validPort(rest string) bool { return portSuffix.MatchString(rest) }
