@@ -13,6 +13,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -51,7 +52,10 @@ func NewManager(cluster *rest.Config, configuration *configv1alpha1.OperatorConf
 	mgr, err := ctrl.NewManager(cluster, manager.Options{
 		Scheme: scheme,
 		Logger: options.Logger,
-		Cache:  cacheOptions(configuration.Namespace),
+		// Names are checked across the process. They are unique in here, where all of them are set up; one manager
+		// after another in a process is no mistake.
+		Controller: config.Controller{SkipNameValidation: new(true)},
+		Cache:      cacheOptions(configuration.Namespace),
 		// A Secret is read when it is needed: a cache would hold all of them, and need the right to list them.
 		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
 		Metrics:                       metricsserver.Options{BindAddress: options.MetricsAddress},

@@ -48,7 +48,7 @@ func proxyAvailable(s *scope) metav1.Condition {
 	case hasWantedTemplate(deployment, s.configHash) && progress(deployment) == progressFailed:
 		return no(v1alpha1.ReasonRollOutFailed, fmt.Sprintf("Deployment %s made no progress within its deadline: see why its Pod does not start", deployment.Name))
 	case !hasWantedTemplate(deployment, s.configHash) || deployment.Status.UpdatedReplicas != 1:
-		return no(v1alpha1.ReasonRollingOut, "the proxy's Pod is being replaced")
+		return no(v1alpha1.ReasonRollingOut, "the proxy's Pod is being made")
 	case deployment.Status.AvailableReplicas == 1 && deployment.Status.Replicas == 1:
 		return conditions.True(v1alpha1.ConditionProxyAvailable, v1alpha1.ReasonAvailable, "the proxy serves with the wanted configuration")
 	case progress(deployment) == progressDone:

@@ -1,0 +1,179 @@
+package envtest
+
+import (
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/registryhub/registryhub/api/v1alpha1"
+)
+
+// good is a hub that every case of the tables changes in one place.
+const good = `
+apiVersion: registryhub.io/v1alpha1
+kind: RegistryHub
+metadata: {name: admitted}
+spec:
+  hosts: [docker.io]
+  mode: Mirror
+  mirror:
+    upstreams: [{name: hub, url: "https://registry-1.docker.io"}]
+    fallbackRules: [{name: rule, match: '([^/]+)', rewrite: '$1/$1'}]
+    tags: {revalidateAfter: 5m}
+  storage:
+    type: PersistentVolumeClaim
+    persistentVolumeClaim: {size: 10Gi, storageClassName: fast}
+  nodes: {dialTimeout: 1s}
+`
+
+func parse(t *testing.T, manifest string) *unstructured.Unstructured {
+	t.Helper()
+	object := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal([]byte(manifest), &object.Object); err != nil {
+		t.Fatalf("the test's own manifest: %v", err)
+	}
+	return object
+}
+
+func changed(t *testing.T, old, replacement string) *unstructured.Unstructured {
+	t.Helper()
+	if !strings.Contains(good, old) {
+		t.Fatalf("%q is not in the good manifest", old)
+	}
+	return parse(t, strings.Replace(good, old, replacement, 1))
+}
+
+func TestWhatIsRefused(t *testing.T) {
+	upstream := `[{name: hub, url: "https://registry-1.docker.io"}]`
+	for name, tc := range map[string]struct{ old, replacement, want string }{
+		"a name of 41 characters":       {"name: admitted", "name: a" + strings.Repeat("b", 40), "at most 40 characters"},
+		"a name with a dot":             {"name: admitted", "name: docker.io", "RFC 1035 label"},
+		"a name that begins in a digit": {"name: admitted", "name: 1docker", "beginning with a letter"},
+		"no host":                       {"[docker.io]", "[]", "should have at least 1 items"},
+		"a host with a scheme":          {"[docker.io]", "['https://docker.io']", "a host has no scheme"},
+		"a host with a path":            {"[docker.io]", "[docker.io/library]", "a host has no path"},
+		"a host with a user":            {"[docker.io]", "['me@docker.io']", "a host has no user information"},
+		"a host with a query":           {"[docker.io]", "['docker.io?ns=x']", "a host has no query"},
+		"a host in capitals":            {"[docker.io]", "[Docker.io]", "lower-case DNS name"},
+		"a host with a bad port":        {"[docker.io]", "['docker.io:port']", "lower-case DNS name"},
+		"the same host twice":           {"[docker.io]", "[docker.io, docker.io]", "Duplicate value"},
+		"a mode that is not one":        {"mode: Mirror", "mode: Magic", `Unsupported value: "Magic"`},
+		"no mirror":                     {good[strings.Index(good, "  mirror:"):strings.Index(good, "  storage:")], "", "spec.mirror must be set when spec.mode is Mirror"},
+		"two hosts and an upstream":     {"[docker.io]", "[docker.io, quay.io]", "only for a hub with a single host"},
+		"an upstream without a scheme":  {upstream, "[{name: hub, url: registry-1.docker.io}]", "absolute http or https URL"},
+		"an upstream by ftp":            {upstream, "[{name: hub, url: 'ftp://x.example'}]", "absolute http or https URL"},
+		"an upstream with a user":       {upstream, "[{name: hub, url: 'https://me:secret@x.example'}]", "no user information"},
+		"an upstream with a query":      {upstream, "[{name: hub, url: 'https://x.example?a=b'}]", "no query and no fragment"},
+		"an upstream with a fragment":   {upstream, "[{name: hub, url: 'https://x.example#a'}]", "no query and no fragment"},
+		"an upstream's name in capital": {upstream, "[{name: Hub, url: 'https://x.example'}]", "should match"},
+		"two upstreams of one name":     {upstream, "[{name: a, url: 'https://x.example'}, {name: a, url: 'https://y.example'}]", "Duplicate value"},
+		"a rule on status 500":          {"{name: rule, ", "{name: rule, onStatus: [500], ", "Unsupported value: 500"},
+		"a rule that matches nothing":   {"match: '([^/]+)'", "match: ''", "at least 1 chars"},
+		"a negative time":               {"revalidateAfter: 5m", "revalidateAfter: -5m", "must be from 0s to 8760h"},
+		"a time that is none":           {"revalidateAfter: 5m", "revalidateAfter: soon", "revalidateAfter"},
+		"a dial time-out of a minute":   {"dialTimeout: 1s", "dialTimeout: 60s", "must be from 100ms to 30s"},
+		"a storage that is not one":     {"type: PersistentVolumeClaim", "type: Tape", `Unsupported value: "Tape"`},
+		"ephemeral with a claim":        {"type: PersistentVolumeClaim", "type: Ephemeral", "spec.storage.persistentVolumeClaim must be set when"},
+		"a claim with ephemeral beside": {"type: PersistentVolumeClaim", "type: PersistentVolumeClaim\n    ephemeral: {}", "spec.storage.ephemeral must not be set"},
+		"a volume of nothing":           {"size: 10Gi", "size: 0", "at least 1Mi"},
+		"a volume of a word":            {"size: 10Gi", "size: large", "size"},
+		"a retention that is not one":   {"size: 10Gi", "size: 10Gi, retention: Maybe", "Unsupported value"},
+		"an access mode that reads":     {"size: 10Gi", "size: 10Gi, accessModes: [ReadOnlyMany]", "Unsupported value"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			err := k8s.Create(t.Context(), changed(t, tc.old, tc.replacement), client.DryRunAll, client.FieldValidation("Strict"))
+			g.Expect(err).To(MatchError(ContainSubstring(tc.want)))
+		})
+	}
+}
+
+func TestFieldsThatDoNotExistAreRefused(t *testing.T) {
+	g := NewWithT(t)
+	err := k8s.Create(t.Context(), changed(t, "  mode: Mirror", "  mode: Mirror\n  suspended: true"), client.DryRunAll, client.FieldValidation("Strict"))
+	g.Expect(err).To(MatchError(ContainSubstring(`unknown field "spec.suspended"`)))
+}
+
+func TestWhatCannotBeChanged(t *testing.T) {
+	w := begin(t)
+	w.Expect(k8s.Create(t.Context(), parse(t, good))).To(Succeed())
+	t.Cleanup(func() { w.removeByForce("admitted") })
+	for name, tc := range map[string]struct{ old, replacement, want string }{
+		"the kind of storage": {
+			"    type: PersistentVolumeClaim\n    persistentVolumeClaim: {size: 10Gi, storageClassName: fast}", "    type: Ephemeral",
+			"spec.storage.type cannot be changed",
+		},
+		"the storage class":          {"storageClassName: fast", "storageClassName: slow", "storageClassName cannot be changed"},
+		"the storage class, removed": {", storageClassName: fast", "", "storageClassName cannot be changed"},
+		"the access modes":           {"size: 10Gi", "size: 10Gi, accessModes: [ReadWriteOnce]", "accessModes cannot be changed"},
+		"a smaller volume":           {"size: 10Gi", "size: 9Gi", "size cannot shrink"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := begin(t)
+			w.Eventually(func() error {
+				object := changed(t, tc.old, tc.replacement)
+				object.SetResourceVersion(w.get("admitted").ResourceVersion)
+				return k8s.Update(ctxOf(), object, client.DryRunAll)
+			}).Should(MatchError(ContainSubstring(tc.want)))
+		})
+	}
+	w.change("admitted", func(hub *v1alpha1.RegistryHub) { hub.Spec.Hosts = []v1alpha1.RegistryHost{"[fd00::1]:5000"} })
+}
+
+func TestWhatIsAdmitted(t *testing.T) {
+	for name, tc := range map[string]struct{ old, replacement string }{
+		"as it is":                {"mode: Mirror", "mode: Mirror"},
+		"a name of 40 characters": {"name: admitted", "name: a" + strings.Repeat("b", 39)},
+		"a host with a port":      {"[docker.io]", "['registry.example.com:5000']"},
+		"an IPv4 address":         {"[docker.io]", "['10.0.0.1:5000']"},
+		"an IPv6 address":         {"[docker.io]", "['[fd00::1]:5000']"},
+		"a prefix and plain http": {"https://registry-1.docker.io", "http://harbor.example:8080/dockerhub"},
+		"a volume of 1Mi":         {"size: 10Gi", "size: 1Mi"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			NewWithT(t).Expect(k8s.Create(t.Context(), changed(t, tc.old, tc.replacement), client.DryRunAll)).To(Succeed())
+		})
+	}
+}
+
+func TestTheSamplesAreAdmitted(t *testing.T) {
+	g := NewWithT(t)
+	for _, name := range []string{"docker-io", "registry-k8s-io", "several-hosts", "private-upstream"} {
+		objects, err := readManifest("samples/" + name + ".yaml")
+		g.Expect(err).NotTo(HaveOccurred())
+		for _, object := range objects {
+			g.Expect(k8s.Create(t.Context(), object, client.DryRunAll, client.FieldValidation("Strict"))).To(Succeed(), name)
+		}
+	}
+}
+
+func TestWhatOnlyTheOperatorCanCheckStallsTheHub(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(*v1alpha1.RegistryHub)
+		want   string
+	}{
+		"expression": {func(hub *v1alpha1.RegistryHub) {
+			hub.Spec.Mirror.FallbackRules = []v1alpha1.FallbackRule{{Name: "broken", Match: "(", Rewrite: "x"}}
+		}, "spec.mirror.fallbackRules[0].match"},
+		"selector": {func(hub *v1alpha1.RegistryHub) {
+			onNodes(map[string]string{"a": "not a label value!"})(hub)
+		}, "spec.nodes.selector"},
+		"address": {func(hub *v1alpha1.RegistryHub) { hub.Spec.Hosts = []v1alpha1.RegistryHost{"[:::1]"} }, "spec.hosts[0]"},
+		"toleration": {func(hub *v1alpha1.RegistryHub) {
+			hub.Spec.Proxy.PriorityClassName = "Not A Name"
+		}, "priorityClassName"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := begin(t)
+			w.create(hubFor("invalid-"+name, name+".example", ephemeral, tc.change))
+			w.becomes("invalid-"+name, v1alpha1.ConditionStalled, "True/InvalidSpec")
+			w.Expect(w.message("invalid-"+name, v1alpha1.ConditionReady)).To(ContainSubstring(tc.want))
+			w.change("invalid-"+name, func(hub *v1alpha1.RegistryHub) { hub.Spec = hubFor("x", name+".example", ephemeral).Spec })
+			w.ready("invalid-" + name)
+		})
+	}
+}

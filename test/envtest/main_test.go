@@ -1,0 +1,162 @@
+// Package envtest runs the manager against a real kube-apiserver and etcd, with the rights of its manifests and no
+// others. There is no kubelet and no controller-manager: the tests play them, step by step.
+package envtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
+	"github.com/registryhub/registryhub/api/v1alpha1"
+	"github.com/registryhub/registryhub/controllers"
+)
+
+const (
+	namespace = "registryhub-system"
+	image     = "registry.example.com/registryhub:test"
+	// grace and patience are short, so that tests can outlast them. Times of objects have whole seconds.
+	grace    = 2 * time.Second
+	patience = 12 * time.Second
+)
+
+// The one cluster of the suite: the tests share it, one after the other.
+var (
+	k8s      client.Client
+	cluster  *rest.Config
+	writes   atomic.Int64
+	observed *witness
+	operator *process
+)
+
+func TestMain(m *testing.M) {
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "envtest:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		return 1, errors.New("KUBEBUILDER_ASSETS is not set: it names the folder of kube-apiserver and etcd, which `go run ./hack/cluster assets` (in the repository's root) makes and prints; `make test-envtest` does both")
+	}
+	log := logr.Discard()
+	if os.Getenv("VERBOSE") != "" {
+		log = logr.FromSlogHandler(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.Level(-2)}))
+	}
+	ctrl.SetLogger(log)
+	environment := &envtest.Environment{
+		CRDDirectoryPaths:     []string{filepath.Join("..", "..", "config", "crd", "bases")},
+		ErrorIfCRDPathMissing: true,
+	}
+	if cluster, err = environment.Start(); err != nil {
+		return 1, fmt.Errorf("starting kube-apiserver and etcd: %w", err)
+	}
+	defer func() { err = errors.Join(err, environment.Stop()) }()
+	if err := prepare(log); err != nil {
+		return 1, err
+	}
+	defer observed.stop()
+	defer func() { err = errors.Join(err, operator.stop()) }()
+	return m.Run(), nil
+}
+
+func prepare(log logr.Logger) error {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		return err
+	}
+	cluster.QPS = -1
+	var err error
+	if k8s, err = client.New(cluster, client.Options{Scheme: scheme}); err != nil {
+		return err
+	}
+	if err := applyManifests(context.Background(),
+		"default/namespace.yaml",
+		"rbac/manager-service-account.yaml", "rbac/manager-cluster-role.yaml", "rbac/manager-role.yaml", "rbac/manager-events-role.yaml",
+	); err != nil {
+		return err
+	}
+	if observed, err = watchHubs(); err != nil {
+		return err
+	}
+	operator, err = startOperator(log)
+	return err
+}
+
+// process is a running manager.
+type process struct {
+	cancel context.CancelFunc
+	done   chan error
+	log    logr.Logger
+}
+
+// startOperator starts the manager as its ServiceAccount, so that a right that its manifests lack is missed.
+func startOperator(log logr.Logger) (*process, error) {
+	config := rest.CopyConfig(cluster)
+	config.Impersonate.UserName = "system:serviceaccount:" + namespace + ":" + configv1alpha1.ManagerName
+	config.Impersonate.Groups = []string{"system:serviceaccounts", "system:serviceaccounts:" + namespace, "system:authenticated"}
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return countWrites{next} })
+	configuration, err := configv1alpha1.DecodeOperatorConfiguration(fmt.Appendf(nil,
+		"apiVersion: config.registryhub.io/v1alpha1\nkind: OperatorConfiguration\nimage: %s\nnodeGracePeriod: %s\nwithdrawTimeout: %s\n",
+		image, grace, patience))
+	if err != nil {
+		return nil, err
+	}
+	mgr, err := controllers.NewManager(config, configuration, controllers.Options{MetricsAddress: "0", HealthAddress: "0", Logger: log})
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	p := &process{cancel: cancel, done: make(chan error, 1), log: log}
+	go func() { p.done <- mgr.Start(ctx) }()
+	return p, nil
+}
+
+func (p *process) stop() error {
+	p.cancel()
+	return <-p.done
+}
+
+// restart stops the manager and starts another, which knows nothing of what the first one did.
+func restart(t *testing.T) {
+	t.Helper()
+	log := operator.log
+	if err := operator.stop(); err != nil {
+		t.Fatalf("stopping the manager: %v", err)
+	}
+	var err error
+	if operator, err = startOperator(log); err != nil {
+		t.Fatalf("starting the manager again: %v", err)
+	}
+}
+
+// countWrites counts the requests of the manager that are not reads, whatever their answer.
+type countWrites struct{ next http.RoundTripper }
+
+func (c countWrites) RoundTrip(request *http.Request) (*http.Response, error) {
+	if request.Method != http.MethodGet {
+		writes.Add(1)
+		if os.Getenv("VERBOSE") != "" {
+			fmt.Fprintln(os.Stderr, "WRITE", request.Method, request.URL.Path)
+		}
+	}
+	return c.next.RoundTrip(request)
+}

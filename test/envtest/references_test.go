@@ -1,0 +1,132 @@
+package envtest
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
+	"testing"
+
+	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/registryhub/registryhub/api/v1alpha1"
+)
+
+func (w *world) secret(name string, data map[string][]byte) *corev1.Secret {
+	secret := &corev1.Secret{ObjectMeta: named(name), Data: data}
+	w.Expect(k8s.Create(ctxOf(), secret)).To(Succeed())
+	w.t.Cleanup(func() { _ = k8s.Delete(ctxOf(), secret) })
+	return secret
+}
+
+func (w *world) configMap(name string, data map[string]string) *corev1.ConfigMap {
+	configMap := &corev1.ConfigMap{ObjectMeta: named(name), Data: data}
+	w.Expect(k8s.Create(ctxOf(), configMap)).To(Succeed())
+	w.t.Cleanup(func() { _ = k8s.Delete(ctxOf(), configMap) })
+	return configMap
+}
+
+func quantities(pairs ...string) corev1.ResourceList {
+	list := corev1.ResourceList{}
+	for i := 0; i < len(pairs); i += 2 {
+		list[corev1.ResourceName(pairs[i])] = resource.MustParse(pairs[i+1])
+	}
+	return list
+}
+
+// certificate is a CA certificate in PEM, another one at each call.
+func certificate(t *testing.T) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), IsCA: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
+
+func (w *world) configHash(name string) func() string {
+	return func() string {
+		deployment := &appsv1.Deployment{}
+		if err := w.child(name, deployment); err != nil {
+			return ""
+		}
+		return deployment.Spec.Template.Annotations[v1alpha1.AnnotationConfigHash]
+	}
+}
+
+func TestACABundleIsAwaitedAndItsChangeRollsTheProxy(t *testing.T) {
+	w := begin(t)
+	w.create(hubFor("bundle", "bundle.example", ephemeral, func(hub *v1alpha1.RegistryHub) {
+		hub.Spec.Mirror.Upstreams = []v1alpha1.Upstream{{
+			Name: "corp", URL: "https://corp.example", CABundleRef: &v1alpha1.CABundleReference{Name: "corp-ca", Key: "corp.crt"},
+		}}
+	}))
+	w.becomes("bundle", v1alpha1.ConditionProxyAvailable, "False/ReferenceNotFound")
+	w.becomes("bundle", v1alpha1.ConditionReady, "False/ReferenceNotFound")
+	w.isKstatus("bundle", status.InProgressStatus)
+	w.Expect(w.message("bundle", v1alpha1.ConditionReady)).To(ContainSubstring("caBundleRef of upstream corp: ConfigMap corp-ca in namespace registryhub-system does not exist"))
+	w.Expect(apierrors.IsNotFound(w.child("bundle", &appsv1.Deployment{}))).To(BeTrue(), "no Pod that could not start")
+
+	configMap := w.configMap("corp-ca", map[string]string{"other": "x"})
+	w.Eventually(func() string { return w.message("bundle", v1alpha1.ConditionReady) }).Should(ContainSubstring("has no key corp.crt"))
+	w.byHand(configMap, func() { configMap.Data = map[string]string{"corp.crt": "no PEM"} })
+	w.Eventually(func() string { return w.message("bundle", v1alpha1.ConditionReady) }).Should(ContainSubstring("has no PEM certificate in key corp.crt"))
+	w.byHand(configMap, func() { configMap.Data["corp.crt"] = certificate(t) })
+	w.ready("bundle")
+
+	hash := w.configHash("bundle")()
+	w.byHand(configMap, func() { configMap.Data["corp.crt"] = certificate(t) })
+	w.Eventually(w.configHash("bundle")).ShouldNot(Equal(hash))
+	w.becomes("bundle", v1alpha1.ConditionProxyAvailable, "False/RollingOut")
+}
+
+func TestCredentialsAreAwaited(t *testing.T) {
+	w := begin(t)
+	w.secret("incomplete", map[string][]byte{"username": []byte("u")})
+	w.secret("malformed", map[string][]byte{".dockerconfigjson": []byte("{")})
+	w.secret("good", map[string][]byte{".dockerconfigjson": []byte("{}")})
+	for name, tc := range map[string]struct{ secret, want string }{
+		"missing":    {"missing", "Secret missing in namespace registryhub-system does not exist"},
+		"incomplete": {"incomplete", "Secret incomplete in namespace registryhub-system has neither .dockerconfigjson nor both username and password"},
+		"malformed":  {"malformed", "Secret malformed in namespace registryhub-system has a .dockerconfigjson that is not JSON"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := begin(t)
+			w.create(hubFor("secret-"+name, name+".example", ephemeral, func(hub *v1alpha1.RegistryHub) {
+				hub.Spec.Mirror.Upstreams = []v1alpha1.Upstream{{
+					Name: "corp", URL: "https://corp.example", CredentialsSecretRef: &v1alpha1.SecretReference{Name: tc.secret},
+				}}
+			}))
+			w.becomes("secret-"+name, v1alpha1.ConditionReady, "False/ReferenceNotFound")
+			w.Expect(w.message("secret-"+name, v1alpha1.ConditionReady)).To(ContainSubstring(tc.want))
+			w.change("secret-"+name, func(hub *v1alpha1.RegistryHub) {
+				hub.Spec.Mirror.Upstreams[0].CredentialsSecretRef.Name = "good"
+			})
+			w.ready("secret-" + name)
+		})
+	}
+}
+
+func TestASecretThatAppearsIsFound(t *testing.T) {
+	w := begin(t)
+	w.create(hubFor("late", "late.example", ephemeral, func(hub *v1alpha1.RegistryHub) {
+		hub.Spec.Mirror.Upstreams = []v1alpha1.Upstream{{
+			Name: "corp", URL: "https://corp.example", CredentialsSecretRef: &v1alpha1.SecretReference{Name: "late"},
+		}}
+	}))
+	w.becomes("late", v1alpha1.ConditionReady, "False/ReferenceNotFound")
+	w.secret("late", map[string][]byte{"username": []byte("u"), "password": []byte("p")})
+	w.ready("late")
+}

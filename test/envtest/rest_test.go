@@ -1,0 +1,104 @@
+package envtest
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/registryhub/registryhub/api/v1alpha1"
+)
+
+// reconciles is how many reconciles all controllers have made.
+func (w *world) reconciles() float64 {
+	families, err := metrics.Registry.Gather()
+	w.Expect(err).NotTo(HaveOccurred())
+	var total float64
+	for _, family := range families {
+		if family.GetName() == "controller_runtime_reconcile_total" {
+			for _, metric := range family.GetMetric() {
+				total += metric.GetCounter().GetValue()
+			}
+		}
+	}
+	return total
+}
+
+// settle waits until the manager has written nothing for a second.
+func (w *world) settle() {
+	w.t.Helper()
+	w.Eventually(func() bool {
+		before := writes.Load()
+		time.Sleep(time.Second)
+		return writes.Load() == before
+	}).WithTimeout(30*time.Second).Should(BeTrue(), "the manager comes to rest")
+}
+
+// everyStorage makes hubs that use every field, and brings them to Ready.
+func (w *world) richHubs() {
+	w.t.Helper()
+	w.secret("rest-credentials", map[string][]byte{"username": []byte("u"), "password": []byte("p")})
+	w.configMap("rest-ca", map[string]string{"ca.crt": certificate(w.t)})
+	w.create(hubFor("rest-full", "rest.example", func(hub *v1alpha1.RegistryHub) {
+		hub.Spec.Mirror.Upstreams = []v1alpha1.Upstream{{
+			Name: "one", URL: "https://one.example/prefix",
+			CredentialsSecretRef: &v1alpha1.SecretReference{Name: "rest-credentials"},
+			CABundleRef:          &v1alpha1.CABundleReference{Name: "rest-ca"},
+		}}
+		hub.Spec.Proxy = v1alpha1.ProxySpec{
+			Resources:         corev1.ResourceRequirements{Limits: quantities("cpu", "1000m", "memory", "0.5Gi"), Requests: quantities("cpu", "0.1", "memory", "65536Ki")},
+			NodeSelector:      map[string]string{"pool": "infra"},
+			Tolerations:       []corev1.Toleration{{Key: "infra", Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute, TolerationSeconds: new(int64(0))}, {Key: "x", Value: "y"}},
+			PriorityClassName: "system-cluster-critical",
+		}
+	}))
+	w.create(hubFor("rest-small", "small.example", ephemeral))
+	w.ready("rest-full")
+	w.ready("rest-small")
+}
+
+func TestAReconcileThatHasNothingToChangeWritesNothing(t *testing.T) {
+	w := begin(t)
+	w.twoNodes()
+	w.richHubs()
+	w.settle()
+
+	statuses, wrote, made := observed.seen(), writes.Load(), w.reconciles()
+	const rounds = 50
+	for i := range rounds {
+		// Somebody else's annotations: events for every reconciler, and nothing for any to do.
+		patch := client.RawPatch("application/merge-patch+json", fmt.Appendf(nil, `{"metadata":{"annotations":{"touched":"%d"},"labels":{"touched":"%d"}}}`, i, i))
+		for _, object := range []client.Object{
+			&v1alpha1.RegistryHub{ObjectMeta: metav1.ObjectMeta{Name: "rest-full"}},
+			&v1alpha1.RegistryHub{ObjectMeta: metav1.ObjectMeta{Name: "rest-small"}},
+			&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n1"}},
+			&v1alpha1.NodeMirror{ObjectMeta: metav1.ObjectMeta{Name: "n1"}},
+			&corev1.Service{ObjectMeta: named("hub-rest-full")},
+			&corev1.ConfigMap{ObjectMeta: named("registryhub-node-configuration")},
+		} {
+			w.Expect(k8s.Patch(t.Context(), object, patch)).To(Succeed())
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	time.Sleep(time.Second)
+	w.Expect(w.reconciles()-made).To(BeNumerically(">", 2*rounds), "the reconcilers were at it")
+	w.Expect(writes.Load()-wrote).To(BeZero(), "and sent nothing but reads")
+	t.Logf("%.0f reconciles, %d writes; %d statuses seen by the suite so far", w.reconciles()-made, writes.Load()-wrote, statuses)
+}
+
+func TestAManagerThatStartsAgainWritesNothing(t *testing.T) {
+	w := begin(t)
+	w.twoNodes()
+	w.richHubs()
+	w.settle()
+	before, made := writes.Load(), w.reconciles()
+	restart(t)
+	w.Eventually(func() float64 { return w.reconciles() - made }).Should(BeNumerically(">=", 6))
+	w.settle()
+	w.Expect(writes.Load() - before).To(BeZero())
+}
