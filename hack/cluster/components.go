@@ -166,7 +166,8 @@ func (c *cluster) apply(ctx context.Context, manifest []byte) error {
 // kubectl returns a kubectl command that runs as the administrator.
 func (c *cluster) kubectl(ctx context.Context, args ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, filepath.Join(c.Programs.Kubernetes, "kubectl"), args...)
-	command.Env = append(os.Environ(), "KUBECONFIG="+path("kubeconfig"))
+	// What kubectl remembers of an API server must not outlive the cluster: the next one has the same address.
+	command.Env = append(os.Environ(), "KUBECONFIG="+path("kubeconfig"), "KUBECACHEDIR="+path("kubectl-cache"))
 	return command
 }
 
