@@ -69,7 +69,7 @@ func oldestFirst(hubs []v1alpha1.RegistryHub) []*v1alpha1.RegistryHub {
 		sorted = append(sorted, &hubs[i])
 	}
 	slices.SortFunc(sorted, func(a, b *v1alpha1.RegistryHub) int {
-		if order := a.CreationTimestamp.Time.Compare(b.CreationTimestamp.Time); order != 0 {
+		if order := a.CreationTimestamp.Compare(b.CreationTimestamp.Time); order != 0 {
 			return order
 		}
 		return strings.Compare(a.Name, b.Name)

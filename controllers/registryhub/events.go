@@ -62,17 +62,28 @@ func transitions(before, after *v1alpha1.RegistryHub) []hubEvent {
 
 // transition is what to tell of a condition that has changed. earlier is nil when it was not there.
 func transition(is metav1.Condition, earlier *metav1.Condition) []hubEvent {
-	switch {
-	case is.Reason == v1alpha1.ReasonDeleting && is.Type == v1alpha1.ConditionReady:
-		return []hubEvent{withdrawing(is)}
-	case is.Type == v1alpha1.ConditionReady && is.Status == metav1.ConditionTrue:
-		return []hubEvent{becameReady(is)}
-	case is.Type == v1alpha1.ConditionReady && earlier != nil && earlier.Status == metav1.ConditionTrue:
-		return []hubEvent{ceasedToBeReady(is)}
-	case is.Type == v1alpha1.ConditionStalled:
+	switch is.Type {
+	case v1alpha1.ConditionReady:
+		return readiness(is, earlier)
+	case v1alpha1.ConditionReconciling:
+		return nil // the gates say why
+	case v1alpha1.ConditionStalled:
 		return []hubEvent{stalled(is)}
-	case worthAWarning[is.Reason] && is.Type != v1alpha1.ConditionReady && is.Type != v1alpha1.ConditionReconciling:
+	}
+	if worthAWarning[is.Reason] {
 		return []hubEvent{gateClosed(is)}
+	}
+	return nil
+}
+
+func readiness(is metav1.Condition, earlier *metav1.Condition) []hubEvent {
+	switch {
+	case is.Reason == v1alpha1.ReasonDeleting:
+		return []hubEvent{withdrawing(is)}
+	case is.Status == metav1.ConditionTrue:
+		return []hubEvent{becameReady(is)}
+	case earlier != nil && earlier.Status == metav1.ConditionTrue:
+		return []hubEvent{ceasedToBeReady(is)}
 	}
 	return nil
 }

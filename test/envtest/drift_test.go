@@ -82,6 +82,7 @@ func TestChildrenThatAreEditedByHandComeBack(t *testing.T) {
 func TestObjectsThatAreDeletedByHandComeBack(t *testing.T) {
 	w := begin(t)
 	w.node("n1")
+	w.agent("n1")
 	w.create(hubFor("deleted", "deleted.example"))
 	w.ready("deleted")
 	for name, object := range map[string]client.Object{

@@ -87,24 +87,25 @@ func convert[T client.Object, C intent](answer C, live T) error {
 
 // RefusedError says that the API server will not have what was intended, however often it is asked.
 type RefusedError struct {
-	err error
+	// Err is the API server's answer.
+	Err error
 	// Invalid is true when the object itself is wrong, and false when something forbids it (a quota, a policy,
 	// a StorageClass that cannot grow), which may change without the object changing.
 	Invalid bool
 }
 
 // Error is the API server's message, and which object it speaks of.
-func (e *RefusedError) Error() string { return e.err.Error() }
+func (e *RefusedError) Error() string { return e.Err.Error() }
 
 // Unwrap gives the API server's error.
-func (e *RefusedError) Unwrap() error { return e.err }
+func (e *RefusedError) Unwrap() error { return e.Err }
 
 func refused(err error) error {
 	switch {
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
-		return &RefusedError{err: err, Invalid: true}
+		return &RefusedError{Err: err, Invalid: true}
 	case apierrors.IsForbidden(err):
-		return &RefusedError{err: err}
+		return &RefusedError{Err: err}
 	}
 	return err
 }

@@ -1,0 +1,183 @@
+package resources_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
+	"github.com/registryhub/registryhub/api/v1alpha1"
+	"github.com/registryhub/registryhub/controllers/resources"
+)
+
+var update = flag.Bool("update", false, "write the golden files in testdata")
+
+var settings = resources.Settings{Namespace: "registryhub-system", Image: "registry.example.com/registryhub:v1"}
+
+// plain is the smallest hub, with the defaults that the API server fills in.
+func plain() *v1alpha1.RegistryHub {
+	return &v1alpha1.RegistryHub{
+		ObjectMeta: metav1.ObjectMeta{Name: "docker-io", UID: "uid-of-docker-io"},
+		Spec: v1alpha1.RegistryHubSpec{
+			Hosts: []v1alpha1.RegistryHost{"docker.io", "quay.io"},
+			Mode:  v1alpha1.HubModeMirror,
+			Mirror: &v1alpha1.MirrorSpec{Tags: v1alpha1.TagsSpec{
+				RevalidateAfter: &metav1.Duration{Duration: 5 * time.Minute}, StaleIfError: &metav1.Duration{Duration: 168 * time.Hour},
+			}},
+			Storage: v1alpha1.StorageSpec{Type: v1alpha1.StoragePersistentVolumeClaim, PersistentVolumeClaim: &v1alpha1.PersistentVolumeClaimStorage{
+				Size: resource.MustParse("100Gi"), AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOncePod},
+			}},
+		},
+	}
+}
+
+// rich uses what plain leaves out.
+func rich() *v1alpha1.RegistryHub {
+	hub := plain()
+	hub.Name = "private"
+	hub.Spec.Hosts = []v1alpha1.RegistryHost{"docker.io"}
+	hub.Spec.Storage = v1alpha1.StorageSpec{Type: v1alpha1.StorageEphemeral, Ephemeral: &v1alpha1.EphemeralStorage{SizeLimit: new(resource.MustParse("20Gi"))}}
+	hub.Spec.Mirror.Upstreams = []v1alpha1.Upstream{
+		{
+			Name: "harbor", URL: "https://harbor.example.com/dockerhub",
+			CredentialsSecretRef: &v1alpha1.SecretReference{Name: "harbor-credentials"},
+			CABundleRef:          &v1alpha1.CABundleReference{Kind: v1alpha1.CABundleConfigMap, Name: "corp-ca", Key: "ca.crt"},
+		},
+		{Name: "backup", URL: "https://backup.example.com", CABundleRef: &v1alpha1.CABundleReference{Kind: v1alpha1.CABundleSecret, Name: "backup-ca", Key: "bundle.pem"}},
+	}
+	hub.Spec.Mirror.FallbackRules = []v1alpha1.FallbackRule{{Name: "doubled", OnStatus: []int32{404}, Match: "([^/]+)", Rewrite: "$1/$1"}}
+	hub.Spec.Proxy = v1alpha1.ProxySpec{
+		Resources:    corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("256Mi")}},
+		NodeSelector: map[string]string{"pool": "infra"},
+		Tolerations: []corev1.Toleration{
+			{Key: "infra", Operator: corev1.TolerationOpExists},
+			{Key: "k", Operator: corev1.TolerationOpEqual, Value: "v", Effect: corev1.TaintEffectNoExecute, TolerationSeconds: new(int64(30))},
+		},
+		PriorityClassName: "system-cluster-critical",
+	}
+	return hub
+}
+
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	agent := configv1alpha1.NodeAgentConfiguration{CertsDirectory: "/etc/containerd/certs.d", RunDirectory: "/run/registryhub"}
+	cases := map[string]any{
+		"deployment-plain":      resources.Deployment(plain(), settings, "hash"),
+		"deployment-rich":       resources.Deployment(rich(), settings, "hash"),
+		"service":               resources.Service(plain(), settings),
+		"persistentvolumeclaim": resources.PersistentVolumeClaim(plain(), settings, resource.Quantity{}),
+		"daemonset":             resources.DaemonSet(settings, agent),
+		"proxy-configmap":       resources.ProxyConfigMap(plain(), settings, []byte("rendered\n")),
+		"node-configmap":        resources.NodeConfigMap(settings, []byte("rendered\n")),
+		"nodemirror":            resources.NodeMirror(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "worker-1", UID: "uid-of-worker-1"}}),
+	}
+	for name, built := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := yaml.Marshal(built)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, name, got)
+		})
+	}
+}
+
+func TestGoldenProxyConfiguration(t *testing.T) {
+	t.Parallel()
+	for name, hub := range map[string]*v1alpha1.RegistryHub{"plain": plain(), "rich": rich()} {
+		got, err := configv1alpha1.Encode(resources.ProxyConfiguration(hub))
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden(t, "proxyconfiguration-"+name, got)
+		if _, err := configv1alpha1.DecodeProxyConfiguration(got); err != nil {
+			t.Errorf("the proxy cannot read what the operator writes for %s: %v", name, err)
+		}
+	}
+}
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name+".yaml")
+	if *update {
+		if err := os.WriteFile(path, got, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v: run the test with -update, and read what it wrote", err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", path, diff)
+	}
+}
+
+func TestAClaimNeverShrinks(t *testing.T) {
+	t.Parallel()
+	for requested, want := range map[string]string{"0": "100Gi", "50Gi": "100Gi", "100Gi": "100Gi", "200Gi": "200Gi"} {
+		claim := resources.PersistentVolumeClaim(plain(), settings, resource.MustParse(requested))
+		if got := (*claim.Spec.Resources.Requests)[corev1.ResourceStorage]; got.String() != want {
+			t.Errorf("over a claim of %s it asks for %s, want %s", requested, got.String(), want)
+		}
+	}
+	if claim := resources.PersistentVolumeClaim(rich(), settings, resource.Quantity{}); claim != nil {
+		t.Errorf("an ephemeral hub has a claim: %v", claim)
+	}
+}
+
+func TestUpstreamsHaveNamesOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	hub := plain()
+	hub.Spec.Hosts = []v1alpha1.RegistryHost{"docker.io", "a.example", "a-example", "[fd00::1]:5000", "10.0.0.1:5000"}
+	want := []v1alpha1.UpstreamStatus{
+		{Name: "docker-io", URL: "https://registry-1.docker.io"},
+		{Name: "a-example", URL: "https://a.example"},
+		{Name: "a-example-2", URL: "https://a-example"},
+		{Name: "fd00-1-5000", URL: "https://[fd00::1]:5000"},
+		{Name: "10-0-0-1-5000", URL: "https://10.0.0.1:5000"},
+	}
+	if diff := cmp.Diff(want, resources.Upstreams(hub)); diff != "" {
+		t.Errorf("upstreams (-want +got):\n%s", diff)
+	}
+}
+
+func TestEndpointURL(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{"10.96.0.7": "http://10.96.0.7:5000", "fd00::7": "http://[fd00::7]:5000"} {
+		if got := resources.EndpointURL(address); got != want {
+			t.Errorf("EndpointURL(%s) = %s, want %s", address, got, want)
+		}
+	}
+}
+
+func TestConfigHashTellsConfigurationsApart(t *testing.T) {
+	t.Parallel()
+	seen := map[string]string{}
+	for name, hash := range map[string]string{
+		"one":                resources.ConfigHash([]byte("one"), nil),
+		"two":                resources.ConfigHash([]byte("two"), nil),
+		"one and a bundle":   resources.ConfigHash([]byte("one"), map[string][]byte{"a": []byte("x")}),
+		"another bundle":     resources.ConfigHash([]byte("one"), map[string][]byte{"a": []byte("y")}),
+		"of another's":       resources.ConfigHash([]byte("one"), map[string][]byte{"b": []byte("x")}),
+		"two bundles":        resources.ConfigHash([]byte("one"), map[string][]byte{"a": []byte("x"), "b": []byte("x")}),
+		"the bundles, joint": resources.ConfigHash([]byte("one"), map[string][]byte{"a": []byte("xb:1:x")}),
+	} {
+		if other, found := seen[hash]; found {
+			t.Errorf("%q and %q have one hash", name, other)
+		}
+		seen[hash] = name
+	}
+	if resources.ConfigHash([]byte("one"), nil) != resources.ConfigHash([]byte("one"), map[string][]byte{}) {
+		t.Error("no bundles and an empty map of them differ")
+	}
+}
