@@ -15,7 +15,8 @@ const MaxFailing = 10
 
 // Figures are the nodes of one hub, counted.
 type Figures struct {
-	// Desired nodes should pull through the hub: Ready, selected, with an agent, and past their grace or wired.
+	// Desired nodes should pull through the hub: Ready, selected, with an agent, and past their grace, or heard of
+	// what they made of the present wiring.
 	Desired int
 	// Wired nodes are desired and have the hub's present wiring in force.
 	Wired int
@@ -48,9 +49,10 @@ func Count(snapshot Snapshot, entry configv1alpha1.NodeHub, now time.Time, grace
 
 func (f *Figures) add(node Node, entry configv1alpha1.NodeHub, settles, now time.Time) {
 	exception := exceptionOf(node, entry.Name)
-	wired := node.HasAgent() && exception == nil && entry.Revision > 0 && node.Revision >= entry.Revision
+	heard := node.HasAgent() && entry.Revision > 0 && node.Revision >= entry.Revision
+	wired := heard && exception == nil
 	switch starting := settles.IsZero() || now.Before(settles); {
-	case starting && !wired:
+	case starting && !heard:
 		f.Starting++
 		f.settle(settles)
 		return

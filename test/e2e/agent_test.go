@@ -91,9 +91,10 @@ func TestADeletedHubLeavesTheNodes(t *testing.T) {
 			t.Errorf("%s still has %q when the hub is gone", node.Name, left)
 		}
 	}
-	if left := s.kubectl(t, "-n", testbed.Namespace, "get", "deployments,services,configmaps,pvc", "-l", "registryhub.io/hub=deleted", "-o", "name"); left != "" {
-		t.Errorf("the hub left %q", left)
-	}
+	s.await(t, "the hub to leave nothing", func(ctx context.Context) (bool, error) {
+		left, err := s.bed.Kubectl(ctx, "-n", testbed.Namespace, "get", "deployments,services,configmaps,pvc,pods", "-l", "registryhub.io/hub=deleted", "-o", "name")
+		return left == "", err
+	})
 	s.upstream.Forget()
 	s.runPod(t, "deleted", s.bed.Nodes[1], host+"/team/deleted:v1")
 	if own := fromNodes(s.upstream.Requests()); len(own) == 0 {
@@ -111,6 +112,10 @@ func TestPullsGoToTheUpstreamWhileTheHubIsDown(t *testing.T) {
 	s.await(t, "the hub to say that its proxy is gone", func(ctx context.Context) (bool, error) {
 		hub, err := s.hub(ctx, "gone")
 		return err == nil && condition(hub, v1alpha1.ConditionProxyAvailable).Status == "False", err
+	})
+	s.await(t, "the proxy to be gone", func(ctx context.Context) (bool, error) {
+		ready, err := s.bed.Kubectl(ctx, "-n", testbed.Namespace, "get", "endpointslices", "-l", "kubernetes.io/service-name=hub-gone", "-o", "jsonpath={.items[*].endpoints[*].addresses}")
+		return ready == "", err
 	})
 	s.upstream.Forget()
 	s.runPod(t, "gone", s.bed.Nodes[0], host+"/team/gone:v1")

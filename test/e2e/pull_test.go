@@ -94,7 +94,7 @@ func (s *suite) mustCountPulls(t *testing.T, hub string) {
 	t.Helper()
 	pod := strings.TrimSpace(s.kubectl(t, "-n", testbed.Namespace, "get", "pods", "-l", "registryhub.io/hub="+hub, "-o", "jsonpath={.items[0].metadata.name}"))
 	metrics := s.kubectl(t, "get", "--raw", "/api/v1/namespaces/"+testbed.Namespace+"/pods/"+pod+":8080/proxy/metrics")
-	for _, want := range []string{"registryhub_proxy_requests_total", "registryhub_proxy_upstream_bytes_total"} {
+	for _, want := range []string{"registryhub_proxy_requests_total", "registryhub_proxy_upstream_received_bytes_total"} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("the hub's metrics lack %s:\n%s", want, metrics)
 		}
