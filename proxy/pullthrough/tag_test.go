@@ -246,9 +246,6 @@ func TestManifestWithWrongBytesIsNotServed(t *testing.T) {
 }
 
 func TestHeadersWithinSecondsWhateverHappens(t *testing.T) {
-	if testing.Short() {
-		t.Skip("waits for a real time-out")
-	}
 	o := newOrigin(t)
 	img := o.pushImage(t, "team/app", "1", 100)
 	o.fail(func(_ http.ResponseWriter, r *http.Request, _ http.Handler) { <-r.Context().Done() })

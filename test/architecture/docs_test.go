@@ -26,7 +26,7 @@ func TestDocumentsNamePathsThatExist(t *testing.T) {
 	t.Parallel()
 	for _, document := range documents(t) {
 		text := read(t, document)
-		for _, match := range link.FindAllStringSubmatch(text, -1) {
+		for _, match := range link.FindAllStringSubmatch(inlineCode.ReplaceAllString(text, ""), -1) {
 			if !strings.Contains(match[1], "://") {
 				mustExist(t, document, filepath.Join(filepath.Dir(document), match[1]))
 			}

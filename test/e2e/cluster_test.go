@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -129,7 +130,7 @@ func (s *suite) entries(t *testing.T, node testbed.Node) string {
 func blobRequests(requests []upstream.Request) map[string]int {
 	counts := map[string]int{}
 	for _, request := range requests {
-		if _, digest, found := strings.Cut(request.Path, "/blobs/sha256:"); found && request.Method == "GET" {
+		if _, digest, found := strings.Cut(request.Path, "/blobs/sha256:"); found && request.Method == http.MethodGet {
 			counts[digest]++
 		}
 	}
