@@ -52,11 +52,15 @@ func storageStatus(claim *corev1.PersistentVolumeClaim) *v1alpha1.StorageStatus 
 	return &v1alpha1.StorageStatus{Capacity: &capacity}
 }
 
-// nodesStatus shows figures from when the nodes were first told of the hub.
+// nodesStatus shows figures from when the nodes were first told of the hub. While they are told nothing of it any
+// more, no node is wired.
 func nodesStatus(s *scope) *v1alpha1.NodesStatus {
 	entry := nodes.FindEntry(s.configuration, s.hub)
 	if entry == nil {
-		return s.hub.Status.Nodes
+		if s.hub.Status.Nodes == nil {
+			return nil
+		}
+		entry = new(nodes.WantedEntry(s.hub, s.endpoint(), s.conflicts))
 	}
 	figures := nodes.Count(s.snapshot, *entry, s.now, s.grace)
 	return &v1alpha1.NodesStatus{

@@ -57,8 +57,8 @@ func hubOfChild(_ context.Context, child client.Object) []reconcile.Request {
 	return requests(hub)
 }
 
-// rivals are the other hubs that claim a host of this one: its coming, changing or going may give it to them or
-// take it from them.
+// rivals are the other hubs: the coming, changing or going of this one may give them a host, or take one from them.
+// What it claimed before a change is not known, so all of them are asked.
 func (r *Reconciler) rivals(ctx context.Context, object client.Object) []reconcile.Request {
 	hub, isHub := object.(*v1alpha1.RegistryHub)
 	if !isHub {

@@ -31,7 +31,7 @@ const (
 	namespace = "registryhub-system"
 	image     = "registry.example.com/registryhub:test"
 	// grace and patience are short, so that tests can outlast them. Times of objects have whole seconds.
-	grace    = 2 * time.Second
+	grace    = 4 * time.Second
 	patience = 12 * time.Second
 )
 

@@ -3,6 +3,7 @@ package envtest
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
@@ -23,7 +24,7 @@ func TestNodesAreCountedAsTheyComeAndGo(t *testing.T) {
 	w.node("n3")
 	w.setReady("n3", corev1.ConditionTrue, 0)
 	w.agent("n3")
-	w.Consistently(w.nodes("counted")).WithTimeout(grace / 2).Should(Equal("2/2"))
+	w.Consistently(w.nodes("counted")).Should(Equal("2/2"))
 	w.Expect(w.condition("counted", v1alpha1.ConditionReady)()).To(Equal("True/Ready"))
 	w.report("n3")
 	w.Eventually(w.nodes("counted")).WithTimeout(grace).Should(Equal("3/3"), "a node that is wired counts at once")
@@ -64,7 +65,7 @@ func TestAHubIsNotReadyForWantOfAgents(t *testing.T) {
 	w.serve("bare")
 	w.becomes("bare", v1alpha1.ConditionProxyAvailable, "True/Available")
 	w.becomes("bare", v1alpha1.ConditionNodesWired, "False/Wiring")
-	w.Consistently(w.condition("bare", v1alpha1.ConditionNodesWired)).WithTimeout(2 * grace).Should(Equal("False/Wiring"))
+	w.Consistently(w.condition("bare", v1alpha1.ConditionNodesWired)).WithTimeout(grace + 2*time.Second).Should(Equal("False/Wiring"))
 	w.Eventually(func() string { return w.message("bare", v1alpha1.ConditionNodesWired) }).Should(Equal("no agent runs on any node that the hub selects"))
 	w.agent("n1")
 	w.report("n1")
