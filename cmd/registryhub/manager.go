@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"k8s.io/client-go/kubernetes"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
@@ -49,6 +50,13 @@ func runManager(ctx context.Context, configFile string, options controllers.Opti
 	cluster, err := ctrl.GetConfig()
 	if err != nil {
 		return fmt.Errorf("finding the cluster: %w", err)
+	}
+	clients, err := kubernetes.NewForConfig(cluster)
+	if err != nil {
+		return fmt.Errorf("talking to the cluster: %w", err)
+	}
+	if err := controllers.ResolveImage(ctx, clients.AppsV1(), configuration); err != nil {
+		return err
 	}
 	mgr, err := controllers.NewManager(cluster, configuration, options)
 	if err != nil {

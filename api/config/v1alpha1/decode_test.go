@@ -86,7 +86,6 @@ func TestDecodeRefusesAndNamesTheField(t *testing.T) {
 		"a file without a kind":                 {node, nodeFile, "kind: NodeConfiguration", "", `kind ""`},
 		"another kind":                          {proxy, operatorFile, "", "", `kind "OperatorConfiguration"`},
 		"another version":                       {node, nodeFile, "v1alpha1", "v9", `v9`},
-		"no image":                              {operator, operatorFile, "image: ghcr.io/registryhub/registryhub:v0.1.0", "", "image: required"},
 		"a relative certs directory":            {operator, operatorFile, "image:", "nodeAgent: {certsDirectory: certs.d}\nimage:", "nodeAgent.certsDirectory"},
 		"the root as run directory":             {operator, operatorFile, "image:", "nodeAgent: {runDirectory: /}\nimage:", "nodeAgent.runDirectory"},
 		"a negative grace":                      {operator, operatorFile, "image:", "nodeGracePeriod: -1s\nimage:", "nodeGracePeriod"},

@@ -18,7 +18,6 @@ const KindOperatorConfiguration = "OperatorConfiguration"
 //
 //	apiVersion: config.registryhub.io/v1alpha1
 //	kind: OperatorConfiguration
-//	image: ghcr.io/registryhub/registryhub:v0.1.0
 //	nodeAgent:
 //	  certsDirectory: /etc/containerd/certs.d
 //
@@ -26,8 +25,8 @@ const KindOperatorConfiguration = "OperatorConfiguration"
 type OperatorConfiguration struct {
 	metav1.TypeMeta `json:",inline"`
 
-	// Image of the proxies and the node agent: the same as the manager's. Required.
-	Image string `json:"image"`
+	// Image of the proxies and the node agent. Default: the image of the manager's own Deployment.
+	Image string `json:"image,omitempty"`
 
 	// Namespace that the manager runs in, where it makes everything and reads Secrets. Default:
 	// registryhub-system.
@@ -66,17 +65,12 @@ func (c *OperatorConfiguration) Default() {
 
 // Validate says everything that is wrong with the file, each error with the field's name.
 func (c *OperatorConfiguration) Validate() error {
-	var errs []error
-	if c.Image == "" {
-		errs = append(errs, errors.New("image: required: name the image of the proxies and the node agent"))
-	}
-	errs = append(errs,
+	return errors.Join(
 		validateDirectory("nodeAgent.certsDirectory", c.NodeAgent.CertsDirectory),
 		validateDirectory("nodeAgent.runDirectory", c.NodeAgent.RunDirectory),
 		validateNotNegative("nodeGracePeriod", c.NodeGracePeriod),
 		validateNotNegative("withdrawTimeout", c.WithdrawTimeout),
 	)
-	return errors.Join(errs...)
 }
 
 func validateDirectory(field, value string) error {

@@ -1,0 +1,47 @@
+package controllers
+
+import (
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/fake"
+
+	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
+)
+
+func TestResolveImage(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		configured string
+		container  string
+		want       string
+		wantErr    bool
+	}{
+		"the file's own counts":          {configured: "a:1", container: "manager", want: "a:1"},
+		"left out, it is the manager's":  {container: "manager", want: "registry.example.com/registryhub:v9"},
+		"no container that could say it": {container: "other", wantErr: true},
+		"no Deployment that could":       {wantErr: true},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cluster := fake.NewClientset()
+			if tc.container != "" {
+				cluster = fake.NewClientset(managerWith(corev1.Container{Name: tc.container, Image: "registry.example.com/registryhub:v9"}))
+			}
+			configuration := &configv1alpha1.OperatorConfiguration{Image: tc.configured, Namespace: "system"}
+			err := ResolveImage(t.Context(), cluster.AppsV1(), configuration)
+			if (err != nil) != tc.wantErr || configuration.Image != tc.want {
+				t.Errorf("got %q and error %v, want %q and an error %v", configuration.Image, err, tc.want, tc.wantErr)
+			}
+		})
+	}
+}
+
+func managerWith(container corev1.Container) *appsv1.Deployment {
+	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "system", Name: configv1alpha1.ManagerName}}
+	deployment.Spec.Template.Spec.Containers = []corev1.Container{{Name: "sidecar", Image: "x"}, container}
+	return deployment
+}
