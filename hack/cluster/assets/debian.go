@@ -2,12 +2,13 @@ package assets
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/registryhub/registryhub/hack/debian"
 )
 
 // hostPrograms maps programs that must be on the machine to the Debian packages that have them. None
@@ -28,74 +29,36 @@ func (s *Store) Host(ctx context.Context) error {
 		return nil
 	}
 	s.Step("installing %s", strings.Join(missing, ", "))
-	args := append([]string{"install", "--yes", "--no-install-recommends"}, missing...)
-	return s.apt(ctx, "", args...)
+	return debian.Install(ctx, missing...)
 }
 
 func missingPackages() []string {
 	var missing []string
-	for program, debian := range hostPrograms {
+	for program, origin := range hostPrograms {
 		if _, err := exec.LookPath(program); err != nil {
-			missing = append(missing, debian)
+			missing = append(missing, origin)
 		}
 	}
 	return missing
 }
 
-// apt runs apt-get, a second time after an update if it fails: package lists are missing from fresh
-// machines, and old lists name packages that are gone.
-func (s *Store) apt(ctx context.Context, directory string, args ...string) error {
-	quiet := []string{"DEBIAN_FRONTEND=noninteractive"}
-	if err := run(ctx, directory, quiet, "apt-get", args...); err == nil {
-		return nil
-	}
-	s.Step("updating Debian's package lists")
-	if err := run(ctx, directory, quiet, "apt-get", "update"); err != nil {
-		return err
-	}
-	return run(ctx, directory, quiet, "apt-get", args...)
-}
-
-// unpack downloads a Debian package into the cache and returns the folder it is unpacked to. It is
-// not installed, so its service is never registered, let alone started.
-func (s *Store) unpack(ctx context.Context, debian string) (string, error) {
-	target := filepath.Join(s.Cache, "debian", debian)
+// unpack returns the folder in the cache that a Debian package is unpacked to.
+func (s *Store) unpack(ctx context.Context, name string) (string, error) {
+	target := filepath.Join(s.Cache, "debian", name)
 	if _, err := os.Stat(target); err == nil {
 		return target, nil
 	}
-	s.Step("downloading Debian's %s", debian)
-	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
-		return "", fmt.Errorf("making the cache folder: %w", err)
-	}
-	download, err := os.MkdirTemp(filepath.Dir(target), "download-")
-	if err != nil {
-		return "", fmt.Errorf("making a folder to download %s to: %w", debian, err)
-	}
-	return target, errors.Join(s.unpackIn(ctx, download, debian, target), os.RemoveAll(download))
-}
-
-func (s *Store) unpackIn(ctx context.Context, download, debian, target string) error {
-	if err := s.apt(ctx, download, "download", debian); err != nil {
-		return err
-	}
-	archives, err := filepath.Glob(filepath.Join(download, "*.deb"))
-	if err != nil || len(archives) != 1 {
-		return fmt.Errorf("apt-get download %s left %d archives, want 1", debian, len(archives))
-	}
-	unpacked := filepath.Join(download, "unpacked")
-	if err := run(ctx, download, nil, "dpkg-deb", "--extract", archives[0], unpacked); err != nil {
-		return err
-	}
-	return os.Rename(unpacked, target)
+	s.Step("downloading Debian's %s", name)
+	return target, debian.Unpack(ctx, target, name)
 }
 
 // program returns the folder of a program: where it is installed, or else where its Debian package is
 // unpacked to.
-func (s *Store) program(ctx context.Context, name, debian, folder string) (string, error) {
+func (s *Store) program(ctx context.Context, name, origin, folder string) (string, error) {
 	if found, err := exec.LookPath(name); err == nil {
 		return filepath.Dir(found), nil
 	}
-	unpacked, err := s.unpack(ctx, debian)
+	unpacked, err := s.unpack(ctx, origin)
 	if err != nil {
 		return "", err
 	}
