@@ -62,6 +62,9 @@ func (s *suite) applyHub(t *testing.T, name, host string, extra ...string) {
 	}
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(t.Context())
+		if s.uninstalled {
+			return
+		}
 		if _, err := s.bed.Kubectl(ctx, "delete", "registryhub", name, "--ignore-not-found", "--timeout=2m"); err != nil {
 			t.Errorf("removing the hub: %v\n%s", err, s.scene(t))
 		}

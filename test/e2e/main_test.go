@@ -26,6 +26,8 @@ type suite struct {
 	bed      *testbed.Bed
 	upstream *upstream.Registry
 	images   *images
+	// uninstalled is true when the kinds are gone, and every hub with them.
+	uninstalled bool
 }
 
 var shared *suite

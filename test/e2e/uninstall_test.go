@@ -1,0 +1,28 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+)
+
+// The last test of the suite, by its file's name: nothing is installed after it.
+func TestUninstallingLeavesNothingOnTheNodes(t *testing.T) {
+	s := shared
+	const host = "uninstall.e2e.test"
+	s.applyHub(t, "uninstall", host)
+	s.awaitReady(t, "uninstall")
+	s.kubectl(t, "delete", "registryhubs", "--all", "--timeout=2m")
+	if err := s.bed.UninstallOperator(t.Context()); err != nil {
+		t.Fatalf("%v\n%s", err, s.scene(t))
+	}
+	s.uninstalled = true
+	for _, node := range s.bed.Nodes {
+		if left := strings.TrimSpace(s.entries(t, node)); left != "" {
+			t.Errorf("%s still has %q in %s", node.Name, left, node.CertsDir)
+		}
+		left, err := s.bed.Node(t.Context(), node.Name, "sh", "-c", "find /run/registryhub -mindepth 1 2>/dev/null || true")
+		if err != nil || strings.TrimSpace(left) != "" {
+			t.Errorf("%s still has %q in /run/registryhub (%v)", node.Name, left, err)
+		}
+	}
+}
