@@ -1,0 +1,91 @@
+package metrics_test
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/registryhub/registryhub/proxy/metrics"
+)
+
+// touched are the metrics with a value in each.
+func touched() (*metrics.Metrics, *prometheus.Registry) {
+	registry := prometheus.NewRegistry()
+	m := metrics.New(registry)
+	m.Build("v1", "abc")
+	m.Request("blob", 206, 100, time.Millisecond)
+	m.Lookup("blob", metrics.Hit)
+	m.UpstreamRequest("hub", "manifest", 0)
+	m.UpstreamRequest("hub", "manifest", 404)
+	m.Received("hub", 7)
+	m.Fallback("doubled-segment", "found")
+	m.Mismatch()
+	m.StoreError()
+	m.FillBegun()
+	return m, registry
+}
+
+func TestTheDocumentHasEachMetricAndNoOther(t *testing.T) {
+	t.Parallel()
+	_, registry := touched()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var registered []string
+	for _, family := range families {
+		registered = append(registered, family.GetName())
+	}
+	page, err := os.ReadFile("../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var documented []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `(registryhub_[a-z_]+)`").FindAllSubmatch(page, -1) {
+		documented = append(documented, string(row[1]))
+	}
+	slices.Sort(documented)
+	if diff := cmp.Diff(registered, documented); diff != "" {
+		t.Errorf("registered and documented differ (-registered +documented):\n%s", diff)
+	}
+	if problems, err := testutil.GatherAndLint(registry); err != nil || len(problems) > 0 {
+		t.Errorf("the names are not as Prometheus has them: %v (%v)", problems, err)
+	}
+}
+
+func TestValues(t *testing.T) {
+	t.Parallel()
+	m, registry := touched()
+	m.Build("v1", "def")
+	m.FillEnded()
+	tests := map[string]float64{
+		"registryhub_proxy_build_info":                    1,
+		"registryhub_proxy_served_bytes_total":            100,
+		"registryhub_proxy_upstream_received_bytes_total": 7,
+		"registryhub_proxy_active_fills":                  0,
+		"registryhub_proxy_upstream_requests_total":       2,
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		want, tested := tests[family.GetName()]
+		if !tested {
+			continue
+		}
+		var sum float64
+		for _, metric := range family.GetMetric() {
+			sum += metric.GetCounter().GetValue() + metric.GetGauge().GetValue()
+		}
+		if sum != want {
+			t.Errorf("%s: got %v, want %v", family.GetName(), sum, want)
+		}
+	}
+}
