@@ -55,7 +55,7 @@ Everything held. The cluster is still up, with the hub on it (its upstream is go
 // prepare brings up all that a user would have had before: a cluster, and a registry to pull from.
 func (d *demo) prepare(ctx context.Context) error {
 	d.heading("A cluster of two nodes")
-	bed, err := testbed.Open(ctx, "2.4")
+	bed, err := testbed.Fresh(ctx, "2.4")
 	if err != nil {
 		return err
 	}

@@ -41,15 +41,18 @@ type Bed struct {
 	root string
 }
 
-// Open brings a cluster up with a release of containerd, "2.4" or "1.6", or finds it up. The build tree is found
-// from the working directory.
-func Open(ctx context.Context, containerd string) (*Bed, error) {
+// Fresh brings up a cluster that nobody has used, with a release of containerd, "2.4" or "1.6". One that is up is taken
+// down first: there can be one on a machine. The build tree is found from the working directory.
+func Fresh(ctx context.Context, containerd string) (*Bed, error) {
 	root, err := moduleRoot(ctx)
 	if err != nil {
 		return nil, err
 	}
 	bed := &Bed{root: root}
 	if err := bed.build(ctx); err != nil {
+		return nil, err
+	}
+	if err := bed.Close(ctx); err != nil {
 		return nil, err
 	}
 	if err := bed.stream(ctx, bed.tool(), "up", "--containerd", containerd); err != nil {

@@ -67,7 +67,7 @@ func start(ctx context.Context) (*suite, func() error, error) {
 		}
 		return errors.Join(errs...)
 	}
-	bed, err := freshBed(ctx)
+	bed, err := testbed.Fresh(ctx, containerdRelease())
 	if err != nil {
 		return nil, stop, err
 	}
@@ -89,19 +89,11 @@ func start(ctx context.Context) (*suite, func() error, error) {
 	return &suite{bed: bed, upstream: registry, images: images}, stop, install(ctx, bed)
 }
 
-func freshBed(ctx context.Context) (*testbed.Bed, error) {
-	release := os.Getenv("REGISTRYHUB_E2E_CONTAINERD")
-	if release == "" {
-		release = "2.4"
+func containerdRelease() string {
+	if release := os.Getenv("REGISTRYHUB_E2E_CONTAINERD"); release != "" {
+		return release
 	}
-	used, err := testbed.Open(ctx, release)
-	if err != nil {
-		return nil, err
-	}
-	if err := used.Close(ctx); err != nil {
-		return nil, err
-	}
-	return testbed.Open(ctx, release)
+	return "2.4"
 }
 
 func install(ctx context.Context, bed *testbed.Bed) error {
