@@ -12,7 +12,8 @@
 // manifest, then its own link, then the tag. A reader that finds the later finds the earlier.
 //
 // The interfaces are small. What only some stores can do is an optional interface that a caller discovers by type
-// assertion: a section that implements io.WriterTo hands its bytes to the kernel.
+// assertion: a section that implements io.WriterTo hands its bytes to the kernel, a store that is Evictable can be kept
+// from running full.
 package store
 
 import (
@@ -34,6 +35,9 @@ var (
 
 	// ErrLocked says that another process fills the object: a predecessor that is draining, on the same volume.
 	ErrLocked = errors.New("being filled by another process")
+
+	// ErrInUse says that an object cannot be removed: it is being read or filled, or was used since.
+	ErrInUse = errors.New("in use")
 
 	// ErrNoSpace says that the store is full. What was written before stays readable.
 	ErrNoSpace = errors.New("no space left in the store")

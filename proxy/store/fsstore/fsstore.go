@@ -9,6 +9,8 @@
 //
 // The trailer makes a truncated file known when it is opened, at the cost of one small read and no second file.
 // Everything is written beside its place, synced, renamed, and its directory synced.
+//
+// When an object was last asked for is its file's time of modification, set at most once an hour.
 package fsstore
 
 import (
@@ -33,9 +35,13 @@ const (
 // Store is a store.Store in a directory. Several processes may have the same directory.
 type Store struct {
 	root string
+	pins pins
 }
 
-var _ store.Store = (*Store)(nil)
+var (
+	_ store.Store     = (*Store)(nil)
+	_ store.Evictable = (*Store)(nil)
+)
 
 // Open returns the store in a directory, which is made when missing. The directory must be writable.
 func Open(root string) (*Store, error) {

@@ -30,15 +30,27 @@ func (s *Store) Open(_ context.Context, d digest.Digest) (store.Object, error) {
 	if err := d.Validate(); err != nil {
 		return nil, fmt.Errorf("opening an object: %w", err)
 	}
-	file, err := os.Open(s.blobPath(d))
+	r, err := s.open(d, s.blobPath(d))
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", d, typed(err))
 	}
-	size, err := wholeSize(file)
+	info, size, err := whole(r.file)
 	if err != nil {
-		return nil, errors.Join(s.quarantine(d, err), file.Close())
+		return nil, errors.Join(s.quarantine(d, err), r.Close())
 	}
-	return &object{reader: reader{file: file}, size: size}, nil
+	touch(r.file, info.ModTime())
+	return &object{reader: *r, size: size}, nil
+}
+
+// open opens a file of an object, which is pinned until the reader is closed.
+func (s *Store) open(d digest.Digest, path string) (*reader, error) {
+	s.pins.add(d)
+	file, err := os.Open(path)
+	if err != nil {
+		s.pins.release(d)
+		return nil, err
+	}
+	return &reader{file: file, digest: d, pins: &s.pins}, nil
 }
 
 // quarantine puts a damaged object aside, where the last one of each digest is kept for a person to look at.
@@ -51,24 +63,24 @@ func (s *Store) quarantine(d digest.Digest, cause error) error {
 
 var errTrailer = errors.New("its length is not the one that it was written with")
 
-// wholeSize returns the size of the object in a file, or an error when bytes are missing or too many.
-func wholeSize(file *os.File) (int64, error) {
+// whole returns the size of the object in a file, or an error when bytes are missing or too many.
+func whole(file *os.File) (fs.FileInfo, int64, error) {
 	info, err := file.Stat()
 	if err != nil {
-		return 0, err
+		return nil, 0, err
 	}
 	size := info.Size() - trailerSize
 	if size < 0 {
-		return 0, errTrailer
+		return nil, 0, errTrailer
 	}
 	var got [trailerSize]byte
 	if _, err := file.ReadAt(got[:], size); err != nil {
-		return 0, err
+		return nil, 0, err
 	}
 	if !bytes.Equal(got[:], trailer(size)) {
-		return 0, errTrailer
+		return nil, 0, errTrailer
 	}
-	return size, nil
+	return info, size, nil
 }
 
 // Put implements store.Content.
@@ -100,10 +112,18 @@ func (o *object) Size() int64 { return o.size }
 
 // reader is a store.Reader with a file description, and so an offset, of its own.
 type reader struct {
-	file *os.File
+	file   *os.File
+	digest digest.Digest
+	pins   *pins
 }
 
-func (r *reader) Close() error { return r.file.Close() }
+func (r *reader) Close() error {
+	err := r.file.Close()
+	if !errors.Is(err, fs.ErrClosed) {
+		r.pins.release(r.digest)
+	}
+	return err
+}
 
 // Section implements store.Reader. The kernel sends its bytes when it is copied to a connection.
 func (r *reader) Section(_ context.Context, offset, length int64) (io.ReadCloser, error) {

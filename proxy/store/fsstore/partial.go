@@ -85,8 +85,8 @@ func (p *partial) adopt(size int64) error {
 		return err
 	}
 	p.length = info.Size()
-	if whole, err := wholeSize(p.file); err == nil {
-		p.length = whole
+	if _, size, err := whole(p.file); err == nil {
+		p.length = size
 	}
 	if size >= 0 && p.length > size {
 		p.length = 0
@@ -113,11 +113,11 @@ func (p *partial) Write(b []byte) (int, error) {
 func (p *partial) Reader(context.Context) (store.Reader, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	file, err := os.Open(p.path)
+	r, err := p.store.open(p.digest, p.path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the fill of %s: %w", p.digest, typed(err))
 	}
-	return &reader{file: file}, nil
+	return r, nil
 }
 
 func (p *partial) Commit(_ context.Context, proof store.Proof) error {

@@ -3,6 +3,7 @@ package storetest
 
 import (
 	"io"
+	"maps"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
@@ -14,7 +15,7 @@ import (
 // earlier one is still there.
 type Opener func() store.Store
 
-// Run runs the suite; newPlace returns an Opener for an empty place.
+// Run runs the suite; newPlace returns an Opener for an empty place. A store that is Evictable runs those cases as well.
 func Run(t *testing.T, newPlace func(t *testing.T) Opener) {
 	cases := map[string]func(*testing.T, Opener){
 		"an object that was put is read back in sections":   testPut,
@@ -31,6 +32,9 @@ func Run(t *testing.T, newPlace func(t *testing.T) Opener) {
 		"tags are kept by repository, replaced and deleted": testTags,
 		"names cannot leave their repository":               testNames,
 		"many may write one name at once":                   testConcurrent,
+	}
+	if _, ok := newPlace(t)().(store.Evictable); ok {
+		maps.Copy(cases, evictable)
 	}
 	for name, test := range cases {
 		t.Run(name, func(t *testing.T) { test(t, newPlace(t)) })
