@@ -7,6 +7,8 @@ import (
 	"github.com/go-logr/logr"
 
 	config "github.com/registryhub/registryhub/api/config/v1alpha1"
+	"github.com/registryhub/registryhub/proxy/evict"
+	"github.com/registryhub/registryhub/proxy/evict/sweep"
 	"github.com/registryhub/registryhub/proxy/metrics"
 	"github.com/registryhub/registryhub/proxy/pullthrough"
 	"github.com/registryhub/registryhub/proxy/rules"
@@ -20,6 +22,7 @@ var upstreamTimeouts = upstream.Timeouts{Dial: 3 * time.Second, TLS: 5 * time.Se
 // backend is what the server serves.
 type backend struct {
 	mirror    *pullthrough.Mirror
+	sweeper   *sweep.Sweeper
 	upstreams []*upstream.Client
 }
 
@@ -38,11 +41,15 @@ func newBackend(cfg *config.ProxyConfiguration, logger logr.Logger, figures *met
 		b.closeUpstreams()
 		return nil, err
 	}
+	b.sweeper = sweep.New(sweep.Options{
+		Hub: cfg.Hub, Store: content, Policy: policy(cfg.Store.Eviction), Logger: logger, Metrics: figures,
+	})
 	b.mirror, err = pullthrough.New(pullthrough.Options{
 		Hub:             cfg.Hub,
 		Hosts:           hosts,
 		Rules:           compiled,
 		Store:           content,
+		Full:            b.sweeper.Kick,
 		RevalidateAfter: cfg.Mirror.Tags.RevalidateAfter.Duration,
 		StaleIfError:    cfg.Mirror.Tags.StaleIfError.Duration,
 		Logger:          logger,
@@ -53,6 +60,15 @@ func newBackend(cfg *config.ProxyConfiguration, logger logr.Logger, figures *met
 		return nil, err
 	}
 	return b, nil
+}
+
+// policy is what the store is held to; defaults are filled in.
+func policy(eviction config.EvictionConfiguration) evict.Policy {
+	p := evict.Policy{HighWatermarkPercent: *eviction.HighWatermarkPercent, LowWatermarkPercent: *eviction.LowWatermarkPercent}
+	if eviction.MaxIdle != nil {
+		p.MaxIdle = eviction.MaxIdle.Duration
+	}
+	return p
 }
 
 func (b *backend) hosts(configured []config.MirrorHost) ([]pullthrough.Host, error) {

@@ -119,6 +119,10 @@ func (s *Server) Run(ctx context.Context) error {
 	group.Go(s.registry.serve)
 	group.Go(s.diagnostics.serve)
 	group.Go(func() error {
+		s.backend.sweeper.Run(ctx)
+		return nil
+	})
+	group.Go(func() error {
 		<-ctx.Done()
 		return s.drain(context.WithoutCancel(ctx))
 	})

@@ -3,6 +3,7 @@ package v1alpha1
 import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // StorageType says what a hub's cache is kept on.
@@ -34,6 +35,39 @@ type StorageSpec struct {
 	// ephemeral may be set when type is Ephemeral.
 	// +optional
 	Ephemeral *EphemeralStorage `json:"ephemeral,omitempty"`
+
+	// eviction says when the hub gives up what it holds.
+	// +optional
+	// +kubebuilder:default={}
+	Eviction EvictionSpec `json:"eviction,omitempty"`
+}
+
+// EvictionSpec says when a hub gives up what it holds: the least recently used first, never what is being read or
+// fetched. Percentages are of the file system that the cache is on, in bytes and in inodes; with type Ephemeral that is the
+// node's, not the emptyDir's sizeLimit.
+// Example: {highWatermarkPercent: 90, lowWatermarkPercent: 80, maxIdle: 720h}.
+// +kubebuilder:validation:XValidation:rule="self.lowWatermarkPercent < self.highWatermarkPercent",message="spec.storage.eviction.lowWatermarkPercent must be below highWatermarkPercent"
+type EvictionSpec struct {
+	// highWatermarkPercent of the bytes, or of the inodes, begins an eviction. Default: 90. From 1 to 99.
+	// +optional
+	// +kubebuilder:default=90
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=99
+	HighWatermarkPercent *int32 `json:"highWatermarkPercent,omitempty"`
+
+	// lowWatermarkPercent of both ends it. What was evicted makes room for an object of up to the rest: with 80, of
+	// a fifth of the volume. Default: 80. From 1 to 99, and below highWatermarkPercent.
+	// +optional
+	// +kubebuilder:default=80
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=99
+	LowWatermarkPercent *int32 `json:"lowWatermarkPercent,omitempty"`
+
+	// maxIdle is how long an object is kept that nobody asks for. Default: for ever. From 2h, since the last access is
+	// known to the hour, to 87600h (ten years).
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('2h') && duration(self) <= duration('87600h')",message="spec.storage.eviction.maxIdle must be from 2h to 87600h"
+	MaxIdle *metav1.Duration `json:"maxIdle,omitempty"`
 }
 
 // VolumeRetention says what becomes of a hub's volume when the hub is deleted.

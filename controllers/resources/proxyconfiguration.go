@@ -19,12 +19,21 @@ func ProxyConfiguration(hub *v1alpha1.RegistryHub) *configv1alpha1.ProxyConfigur
 		Listen: configv1alpha1.ListenConfiguration{
 			Registry: fmt.Sprintf(":%d", RegistryPort), Diagnostics: fmt.Sprintf(":%d", DiagnosticsPort),
 		},
-		Store: configv1alpha1.StoreConfiguration{Directory: cacheDirectory},
+		Store: storeConfiguration(hub.Spec.Storage.Eviction),
 	}
 	if hub.Spec.Mirror != nil {
 		configuration.Mirror = mirrorConfiguration(hub)
 	}
 	return configuration
+}
+
+func storeConfiguration(eviction v1alpha1.EvictionSpec) configv1alpha1.StoreConfiguration {
+	return configv1alpha1.StoreConfiguration{
+		Directory: cacheDirectory,
+		Eviction: configv1alpha1.EvictionConfiguration{
+			HighWatermarkPercent: eviction.HighWatermarkPercent, LowWatermarkPercent: eviction.LowWatermarkPercent, MaxIdle: eviction.MaxIdle,
+		},
+	}
 }
 
 func mirrorConfiguration(hub *v1alpha1.RegistryHub) *configv1alpha1.MirrorConfiguration {

@@ -32,9 +32,12 @@ func plain() *v1alpha1.RegistryHub {
 			Mirror: &v1alpha1.MirrorSpec{Tags: v1alpha1.TagsSpec{
 				RevalidateAfter: &metav1.Duration{Duration: 5 * time.Minute}, StaleIfError: &metav1.Duration{Duration: 168 * time.Hour},
 			}},
-			Storage: v1alpha1.StorageSpec{Type: v1alpha1.StoragePersistentVolumeClaim, PersistentVolumeClaim: &v1alpha1.PersistentVolumeClaimStorage{
-				Size: resource.MustParse("100Gi"), AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOncePod},
-			}},
+			Storage: v1alpha1.StorageSpec{
+				Type: v1alpha1.StoragePersistentVolumeClaim, PersistentVolumeClaim: &v1alpha1.PersistentVolumeClaimStorage{
+					Size: resource.MustParse("100Gi"), AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOncePod},
+				},
+				Eviction: v1alpha1.EvictionSpec{HighWatermarkPercent: new(int32(90)), LowWatermarkPercent: new(int32(80))},
+			},
 		},
 	}
 }
@@ -44,7 +47,12 @@ func rich() *v1alpha1.RegistryHub {
 	hub := plain()
 	hub.Name = "private"
 	hub.Spec.Hosts = []v1alpha1.RegistryHost{"docker.io"}
-	hub.Spec.Storage = v1alpha1.StorageSpec{Type: v1alpha1.StorageEphemeral, Ephemeral: &v1alpha1.EphemeralStorage{SizeLimit: new(resource.MustParse("20Gi"))}}
+	hub.Spec.Storage = v1alpha1.StorageSpec{
+		Type: v1alpha1.StorageEphemeral, Ephemeral: &v1alpha1.EphemeralStorage{SizeLimit: new(resource.MustParse("20Gi"))},
+		Eviction: v1alpha1.EvictionSpec{
+			HighWatermarkPercent: new(int32(70)), LowWatermarkPercent: new(int32(50)), MaxIdle: &metav1.Duration{Duration: 720 * time.Hour},
+		},
+	}
 	hub.Spec.Mirror.Upstreams = []v1alpha1.Upstream{
 		{
 			Name: "harbor", URL: "https://harbor.example.com/dockerhub",

@@ -62,7 +62,7 @@ func (p Policy) Plan(usage store.Usage, full bool, now time.Time) *Plan {
 
 // percent does not overflow, whatever the size of the file system.
 func percent(n int64, of int32) int64 {
-	high, low := bits.Mul64(uint64(max(n, 0)), uint64(max(of, 0))) //nolint:gosec // not negative
+	high, low := bits.Mul64(uint64(max(n, 0)), uint64(max(of, 0)))
 	quotient, _ := bits.Div64(high, low, 100)
 	return int64(quotient) //nolint:gosec // at most n: of is at most 100
 }

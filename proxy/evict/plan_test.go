@@ -1,8 +1,8 @@
 package evict_test
 
 import (
-	"fmt"
 	"math"
+	"strconv"
 	"testing"
 	"time"
 
@@ -132,5 +132,5 @@ func TestWhatGoes(t *testing.T) {
 }
 
 func drawDigest(t *rapid.T, i int) digest.Digest {
-	return rapid.SampledFrom([]digest.Algorithm{digest.SHA256, digest.SHA512}).Draw(t, "algorithm").FromString(fmt.Sprint(i))
+	return rapid.SampledFrom([]digest.Algorithm{digest.SHA256, digest.SHA512}).Draw(t, "algorithm").FromString(strconv.Itoa(i))
 }

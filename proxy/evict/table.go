@@ -53,7 +53,7 @@ func (t *Table) Add(e store.Entry) {
 // seconds rounds up: an object that was not used since does not look as if it were.
 func seconds(at time.Time) uint32 {
 	unix := at.Add(time.Second - 1).Unix()
-	return uint32(min(max(unix, 0), 1<<32-1)) //nolint:gosec // within bounds, until 2106
+	return uint32(min(max(unix, 0), 1<<32-1)) // until 2106
 }
 
 // Sort ends the adding.
@@ -82,7 +82,7 @@ func (t *Table) Take() {
 
 func (t *Table) row(i int) *row { return &t.chunks[i/chunkRows][i%chunkRows] }
 
-// Len, Less and Swap implement sort.Interface.
+// Len implements sort.Interface.
 func (t *Table) Len() int { return t.n }
 
 // Less implements sort.Interface.

@@ -38,6 +38,7 @@ type Metrics struct {
 	storeErrors      prometheus.Counter
 	activeFills      prometheus.Gauge
 	firstByte        *prometheus.HistogramVec
+	space            space
 	build            *prometheus.GaugeVec
 }
 
@@ -53,21 +54,25 @@ func New(registerer prometheus.Registerer) *Metrics {
 		fallbacks:        counters("fallback_rule_uses_total", "Uses of fallback rules by rule and result (found, missed, failed).", "rule", "result"),
 		mismatches:       counter("digest_mismatches_total", "Transfers thrown away because their bytes were not those of the digest."),
 		storeErrors:      counter("store_errors_total", "Operations that the store failed, a full disk among them."),
-		activeFills:      prometheus.NewGauge(opts("active_fills", "Transfers into the store that are under way.")),
+		activeFills:      gauge("active_fills", "Transfers into the store that are under way."),
 		firstByte: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "registryhub", Subsystem: "proxy", Name: "response_header_seconds",
 			Help: "Time from a request to the header of its answer, by kind.", Buckets: []float64{.001, .005, .025, .1, .5, 1, 2, 5, 10, 30},
 		}, []string{"kind"}),
+		space: newSpace(),
 		build: prometheus.NewGaugeVec(opts("build_info", "1, with the version and the hash of the configuration in force."), []string{"version", "config_hash"}),
 	}
 	registerer.MustRegister(m.requests, m.lookups, m.servedBytes, m.upstreamRequests, m.upstreamBytes, m.fallbacks,
 		m.mismatches, m.storeErrors, m.activeFills, m.firstByte, m.build)
+	registerer.MustRegister(m.space.collectors()...)
 	return m
 }
 
 func opts(name, help string) prometheus.GaugeOpts {
 	return prometheus.GaugeOpts{Namespace: "registryhub", Subsystem: "proxy", Name: name, Help: help}
 }
+
+func gauge(name, help string) prometheus.Gauge { return prometheus.NewGauge(opts(name, help)) }
 
 func counter(name, help string) prometheus.Counter {
 	return prometheus.NewCounter(prometheus.CounterOpts(opts(name, help)))

@@ -28,6 +28,8 @@ func touched() (*metrics.Metrics, *prometheus.Registry) {
 	m.Mismatch()
 	m.StoreError()
 	m.FillBegun()
+	m.Space(100, 90, 10, 9)
+	m.Evicted("idle", 2, 30, time.Unix(1000, 0))
 	return m, registry
 }
 
@@ -65,11 +67,18 @@ func TestValues(t *testing.T) {
 	m.Build("v1", "def")
 	m.FillEnded()
 	tests := map[string]float64{
-		"registryhub_proxy_build_info":                    1,
-		"registryhub_proxy_served_bytes_total":            100,
-		"registryhub_proxy_upstream_received_bytes_total": 7,
-		"registryhub_proxy_active_fills":                  0,
-		"registryhub_proxy_upstream_requests_total":       2,
+		"registryhub_proxy_build_info":                      1,
+		"registryhub_proxy_served_bytes_total":              100,
+		"registryhub_proxy_upstream_received_bytes_total":   7,
+		"registryhub_proxy_active_fills":                    0,
+		"registryhub_proxy_upstream_requests_total":         2,
+		"registryhub_proxy_store_capacity_bytes":            100,
+		"registryhub_proxy_store_used_bytes":                90,
+		"registryhub_proxy_store_capacity_inodes":           10,
+		"registryhub_proxy_store_used_inodes":               9,
+		"registryhub_proxy_evicted_objects_total":           2,
+		"registryhub_proxy_evicted_bytes_total":             30,
+		"registryhub_proxy_last_eviction_timestamp_seconds": 1000,
 	}
 	families, err := registry.Gather()
 	if err != nil {

@@ -122,7 +122,8 @@ func (w *filling) pump(ctx context.Context) error {
 func (w *filling) giveUp(cause error) error {
 	w.release(true)
 	w.change(func(s *state) { s.verifier = w.verifier })
-	return errors.Join(fmt.Errorf("%w: %w", errNotKept, w.storeTrouble(cause)), w.transfer.close(), w.partial.Discard())
+	ended := errors.Join(w.transfer.close(), w.partial.Discard()) // before it is said that the store is full
+	return errors.Join(fmt.Errorf("%w: %w", errNotKept, w.storeTrouble(cause)), ended)
 }
 
 // suspend keeps what is there for the next fill, which may be that of another process.

@@ -101,8 +101,11 @@ func readAll(ctx context.Context, object store.Object) ([]byte, error) {
 }
 
 // storeTrouble counts and tells an error of the store other than that something is not there. The mirror then goes on
-// without the store.
+// without the store, and a store that is full is said to be.
 func (m *Mirror) storeTrouble(err error) error {
+	if errors.Is(err, store.ErrNoSpace) {
+		m.Full()
+	}
 	if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, context.Canceled) {
 		m.Metrics.StoreError()
 		m.Logger.Error(err, "store failed", "hub", m.Hub)

@@ -31,7 +31,7 @@ type Host struct {
 	Upstreams []*upstream.Client
 }
 
-// Options of a Mirror. All fields are required, except Now.
+// Options of a Mirror. All fields are required, except Full and Now.
 type Options struct {
 	// Hub is the hub's name, for logs.
 	Hub string
@@ -41,6 +41,9 @@ type Options struct {
 	Rules *rules.Rules
 	// Store that content is kept in. The Mirror does not close it.
 	Store store.Store
+	// Full is called whenever the store refused a write for want of room, after what was written of it is gone. It must
+	// not wait. Default: nobody is told.
+	Full func()
 	// RevalidateAfter is how long a tag is believed.
 	RevalidateAfter time.Duration
 	// StaleIfError is how much longer it is believed while the upstream is in trouble.
@@ -68,6 +71,9 @@ type Mirror struct {
 func New(options Options) (*Mirror, error) {
 	if options.Now == nil {
 		options.Now = time.Now
+	}
+	if options.Full == nil {
+		options.Full = func() {}
 	}
 	m := &Mirror{Options: options, hosts: map[string]*Host{}, work: newBackground()}
 	m.fills.active = map[digest.Digest]*fill{}

@@ -232,6 +232,7 @@ type setup struct {
 	clock     *clock
 	timeouts  upstream.Timeouts
 	handler   func(http.Handler) http.Handler
+	full      func()
 }
 
 func start(t *testing.T, s setup) *rig {
@@ -259,7 +260,7 @@ func start(t *testing.T, s setup) *rig {
 	mirror, err := pullthrough.New(pullthrough.Options{
 		Hub: "hub", Hosts: []pullthrough.Host{host}, Rules: compiled, Store: content,
 		RevalidateAfter: 5 * time.Minute, StaleIfError: time.Hour,
-		Logger: seen.logger(), Metrics: metrics.New(prometheus.NewRegistry()), Now: s.clock.Now,
+		Logger: seen.logger(), Metrics: metrics.New(prometheus.NewRegistry()), Now: s.clock.Now, Full: s.full,
 	})
 	must(t, err)
 	handler := http.Handler(mirror)

@@ -47,7 +47,8 @@ func TestFullStoreStreamsThroughToEveryReader(t *testing.T) {
 	for _, room := range []int{0, 1, 500 << 10, 1<<20 - 1000} {
 		o := newOrigin(t)
 		img := o.pushImage(t, "team/app", "1", 1<<20)
-		r := start(t, setup{upstreams: []string{o.URL}, wrap: func(s store.Store) store.Store { return fullStore{s, room} }})
+		var told atomic.Int64
+		r := start(t, setup{upstreams: []string{o.URL}, wrap: func(s store.Store) store.Store { return fullStore{s, room} }, full: func() { told.Add(1) }})
 		var group errgroup.Group
 		for range 4 {
 			group.Go(func() error {
@@ -66,6 +67,9 @@ func TestFullStoreStreamsThroughToEveryReader(t *testing.T) {
 		must(t, group.Wait())
 		if leftovers, err := os.ReadDir(r.dir + "/partial"); err != nil || len(leftovers) > 0 {
 			t.Errorf("the full store still holds %v (%v)", leftovers, err)
+		}
+		if told.Load() == 0 {
+			t.Errorf("with room for %d bytes nobody was told that the store is full", room)
 		}
 		o.fail(flipped(0))
 		if got := r.get(t, "team/app/blobs/"+img.layer.String()); got.err == nil && got.StatusCode == http.StatusOK {

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/registryhub/registryhub/proxy/store"
 	"github.com/registryhub/registryhub/proxy/upstream"
 )
 
@@ -45,6 +46,25 @@ func TestTagIsFreshThenRevalidatedByHead(t *testing.T) {
 	r.get(t, path).want(t, 200, img.body)
 	r.get(t, "team/app/manifests/"+img.manifest.String()).want(t, 200, img.body)
 	wantAsked(t, o)
+}
+
+func TestTagWhoseManifestWasEvictedIsNotOffered(t *testing.T) {
+	o := newOrigin(t)
+	img := o.pushImage(t, "team/app", "1", 100)
+	r := start(t, setup{upstreams: []string{o.URL}})
+	path := "team/app/manifests/1"
+	r.get(t, path).want(t, 200, img.body)
+	evicted := openStore(t, r.dir).(store.Evictable)
+	must(t, evicted.Remove(t.Context(), img.manifest, time.Now().Add(time.Minute)))
+
+	o.fail(status(http.StatusServiceUnavailable))
+	if got := r.do(t, http.MethodHead, path); got.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("while the upstream is down: got %d, want 503", got.StatusCode)
+	}
+	o.heal()
+	r.get(t, path).want(t, 200, img.body)
+	o.fail(status(http.StatusServiceUnavailable))
+	r.do(t, http.MethodHead, path).want(t, 200, nil)
 }
 
 func TestChangedTagIsFetchedBeforeTheAnswerGoesOut(t *testing.T) {

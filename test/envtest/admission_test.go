@@ -75,6 +75,9 @@ func TestWhatIsRefused(t *testing.T) {
 		"a rule that matches nothing":   {"match: '([^/]+)'", "match: ''", "at least 1 chars"},
 		"a negative time":               {"revalidateAfter: 5m", "revalidateAfter: -5m", "must be from 0s to 8760h"},
 		"a time that is none":           {"revalidateAfter: 5m", "revalidateAfter: soon", "revalidateAfter"},
+		"a low watermark at the high":   {"    type: PersistentVolumeClaim", "    eviction: {lowWatermarkPercent: 90}\n    type: PersistentVolumeClaim", "lowWatermarkPercent must be below highWatermarkPercent"},
+		"a watermark of all":            {"    type: PersistentVolumeClaim", "    eviction: {highWatermarkPercent: 100}\n    type: PersistentVolumeClaim", "less than or equal to 99"},
+		"an idle time of an hour":       {"    type: PersistentVolumeClaim", "    eviction: {maxIdle: 1h}\n    type: PersistentVolumeClaim", "maxIdle must be from 2h"},
 		"a dial time-out of a minute":   {"dialTimeout: 1s", "dialTimeout: 60s", "must be from 100ms to 30s"},
 		"a storage that is not one":     {"type: PersistentVolumeClaim", "type: Tape", `Unsupported value: "Tape"`},
 		"ephemeral with a claim":        {"type: PersistentVolumeClaim", "type: Ephemeral", "spec.storage.persistentVolumeClaim must be set when"},
@@ -133,6 +136,7 @@ func TestWhatIsAdmitted(t *testing.T) {
 		"an IPv6 address":         {"[docker.io]", "['[fd00::1]:5000']"},
 		"a prefix and plain http": {"https://registry-1.docker.io", "http://harbor.example:8080/dockerhub"},
 		"a volume of 1Mi":         {"size: 10Gi", "size: 1Mi"},
+		"eviction in full":        {"    type: PersistentVolumeClaim", "    eviction: {highWatermarkPercent: 99, lowWatermarkPercent: 1, maxIdle: 2h}\n    type: PersistentVolumeClaim"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			NewWithT(t).Expect(k8s.Create(t.Context(), changed(t, tc.old, tc.replacement), client.DryRunAll)).To(Succeed())

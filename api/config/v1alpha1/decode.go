@@ -97,3 +97,9 @@ func setDefaultDuration(field **metav1.Duration, value time.Duration) {
 		*field = &metav1.Duration{Duration: value}
 	}
 }
+
+func setDefaultNumber(field **int32, value int32) {
+	if *field == nil {
+		*field = &value
+	}
+}

@@ -59,6 +59,10 @@ func TestDecodeFillsInDefaults(t *testing.T) {
 	if proxy.Listen.Registry != ":5000" || proxy.Mirror.Tags.RevalidateAfter.Duration != 5*time.Minute {
 		t.Errorf("defaults are %q and %s", proxy.Listen.Registry, proxy.Mirror.Tags.RevalidateAfter.Duration)
 	}
+	wantEviction := EvictionConfiguration{HighWatermarkPercent: new(int32(90)), LowWatermarkPercent: new(int32(80))}
+	if diff := cmp.Diff(wantEviction, proxy.Store.Eviction); diff != "" {
+		t.Errorf("eviction's defaults (-want +got):\n%s", diff)
+	}
 	node, err := DecodeNodeConfiguration([]byte(nodeFile))
 	if err != nil {
 		t.Fatal(err)
@@ -99,6 +103,12 @@ func TestDecodeRefusesAndNamesTheField(t *testing.T) {
 		"a rule without an expression":          {proxy, proxyFile, "mirror:", "mirror:\n  fallbackRules: [{name: a, match: '', rewrite: b}]", "mirror.fallbackRules[0].match"},
 		"a rule with a group that is not there": {proxy, proxyFile, "mirror:", "mirror:\n  fallbackRules: [{name: a, match: '(a)', rewrite: '$1_x'}]", "mirror.fallbackRules[0].rewrite"},
 		"a rule on a status of trouble":         {proxy, proxyFile, "mirror:", "mirror:\n  fallbackRules: [{name: a, match: a, rewrite: b, onStatus: [503]}]", "mirror.fallbackRules[0].onStatus[0]"},
+		"a watermark of nothing":                {proxy, proxyFile, "/registryhub}", "/registryhub, eviction: {lowWatermarkPercent: 0}}", "store.eviction.lowWatermarkPercent"},
+		"a watermark of all":                    {proxy, proxyFile, "/registryhub}", "/registryhub, eviction: {highWatermarkPercent: 100}}", "store.eviction.highWatermarkPercent"},
+		"a low watermark at the high one":       {proxy, proxyFile, "/registryhub}", "/registryhub, eviction: {lowWatermarkPercent: 90}}", "90 is not below"},
+		"a high watermark below the default":    {proxy, proxyFile, "/registryhub}", "/registryhub, eviction: {highWatermarkPercent: 50}}", "80 is not below highWatermarkPercent, which is 50"},
+		"an idle time below the known":          {proxy, proxyFile, "/registryhub}", "/registryhub, eviction: {maxIdle: 1h59m}}", "store.eviction.maxIdle"},
+		"an unknown eviction":                   {proxy, proxyFile, "/registryhub}", "/registryhub, eviction: {policy: LFU}}", "store.eviction.policy"},
 		"a node's hub without hosts":            {node, nodeFile, "hosts: [docker.io]", "hosts: []", "hubs[0].hosts"},
 		"an IPv6 host without its brackets":     {node, nodeFile, "hosts: [docker.io]", "hosts: ['fd00::1']", "hubs[0].hosts[0]"},
 		"an endpoint with a path":               {node, nodeFile, "http://10.96.31.7:5000", "http://10.96.31.7:5000/", "hubs[0].endpoint"},

@@ -56,8 +56,12 @@ type ListenConfiguration struct {
 
 // StoreConfiguration says where a cache is kept.
 type StoreConfiguration struct {
-	// Directory of the cache; made when missing. Required.
+	// Directory of the cache; made when missing. Required. What fills its file system counts, whosever it is: give
+	// it one of its own.
 	Directory string `json:"directory"`
+
+	// Eviction says when the cache gives up what it holds.
+	Eviction EvictionConfiguration `json:"eviction,omitempty"`
 }
 
 // MirrorConfiguration describes a pull-through cache.
@@ -129,6 +133,7 @@ type TagsConfiguration struct {
 func (c *ProxyConfiguration) Default() {
 	setDefault(&c.Listen.Registry, ":5000")
 	setDefault(&c.Listen.Diagnostics, ":8080")
+	c.Store.Eviction.setDefaults()
 	if c.Mirror == nil {
 		return
 	}
@@ -150,6 +155,7 @@ func (c *ProxyConfiguration) Validate() error {
 	if c.Store.Directory == "" {
 		errs = append(errs, errors.New("store.directory: required: name the directory of the cache"))
 	}
+	errs = append(errs, c.Store.Eviction.validate("store.eviction"))
 	if c.Mirror == nil {
 		return errors.Join(append(errs, errors.New("mirror: required"))...)
 	}

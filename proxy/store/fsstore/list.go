@@ -62,7 +62,7 @@ func (s *Store) Sample(ctx context.Context, atLeast int, yield func(store.Entry)
 	if err != nil {
 		return err
 	}
-	rand.Shuffle(len(shards), func(i, j int) { shards[i], shards[j] = shards[j], shards[i] })
+	rand.Shuffle(len(shards), func(i, j int) { shards[i], shards[j] = shards[j], shards[i] }) //nolint:gosec // a sample is no secret
 	yielded := 0
 	for i := 0; i < len(shards) && yielded < atLeast; i++ {
 		err := shards[i].visit(ctx, func(e store.Entry) error {

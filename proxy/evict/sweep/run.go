@@ -1,0 +1,145 @@
+package sweep
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/registryhub/registryhub/proxy/evict"
+	"github.com/registryhub/registryhub/proxy/store"
+)
+
+// sampleSize is how many objects are looked at for one in sampleShare of them to go.
+const (
+	sampleSize  = 64
+	sampleShare = 4
+)
+
+// run is one look at the store, and what went.
+type run struct {
+	*Sweeper
+	plan    *evict.Plan
+	sampled bool
+	gone    map[evict.Reason]gone
+	err     error // the first that was met
+}
+
+type gone struct{ objects, bytes int64 }
+
+// sweep looks once how full the store is and removes what its policy wants gone.
+func (s *Sweeper) sweep(ctx context.Context, full bool) {
+	usage, ok := s.measure(ctx)
+	if !ok {
+		return
+	}
+	r := &run{Sweeper: s, plan: s.Policy.Plan(usage, full, time.Now()), gone: map[evict.Reason]gone{}}
+	r.takeFromTable(ctx)
+	s.scanIfDue(ctx, r.plan.Short())
+	r.takeFromSamples(ctx)
+	if r.err != nil {
+		s.trouble(ctx, r.err, "store not swept")
+	}
+	r.tell(ctx)
+}
+
+func (s *Sweeper) measure(ctx context.Context) (store.Usage, bool) {
+	usage, err := s.Store.Usage(ctx)
+	if err != nil {
+		s.trouble(ctx, err, "store not measured")
+		return usage, false
+	}
+	s.Metrics.Space(usage.Capacity, usage.Used, usage.Inodes, usage.UsedInodes)
+	return usage, true
+}
+
+func (r *run) takeFromTable(ctx context.Context) {
+	for r.goOn(ctx) {
+		e, ok := r.table.Oldest()
+		if !ok {
+			return
+		}
+		reason, goes := r.plan.Victim(e)
+		if !goes {
+			return
+		}
+		r.table.Take()
+		r.remove(ctx, e, reason)
+	}
+}
+
+// takeFromSamples makes room until there is enough, or a sample has nothing that can go.
+func (r *run) takeFromSamples(ctx context.Context) {
+	for r.plan.Short() && r.goOn(ctx) {
+		var sample []store.Entry
+		r.note(r.Store.Sample(ctx, sampleSize, func(e store.Entry) error {
+			sample = append(sample, e)
+			return nil
+		}))
+		if r.takeOldest(ctx, sample) == 0 {
+			return
+		}
+		r.sampled = true
+	}
+}
+
+// takeOldest removes the least recently used of a sample, and returns how many went. An object that cannot be removed does
+// not stand in the way of the others.
+func (r *run) takeOldest(ctx context.Context, sample []store.Entry) (removed int) {
+	slices.SortFunc(sample, func(a, b store.Entry) int { return a.LastAccess.Compare(b.LastAccess) })
+	for _, e := range sample {
+		reason, goes := r.plan.Victim(e)
+		if !goes || removed > len(sample)/sampleShare || ctx.Err() != nil {
+			break
+		}
+		if r.remove(ctx, e, reason) {
+			removed++
+		}
+	}
+	return removed
+}
+
+// remove reports whether an object went. One that is in use, or went by itself, is passed over.
+func (r *run) remove(ctx context.Context, e store.Entry, reason evict.Reason) bool {
+	err := r.Store.Remove(ctx, e.Digest, e.LastAccess)
+	if errors.Is(err, store.ErrInUse) || errors.Is(err, store.ErrNotFound) {
+		return false
+	}
+	if err != nil {
+		r.note(err)
+		return false
+	}
+	r.plan.Freed(e)
+	sum := r.gone[reason]
+	r.gone[reason] = gone{sum.objects + 1, sum.bytes + e.Size}
+	return true
+}
+
+func (r *run) note(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+}
+
+func (r *run) goOn(ctx context.Context) bool { return r.err == nil && ctx.Err() == nil }
+
+// tell counts and logs what went, once a run.
+func (r *run) tell(ctx context.Context) {
+	var all gone
+	var reasons []string
+	for _, reason := range evict.Reasons {
+		if one := r.gone[reason]; one.objects > 0 {
+			all = gone{all.objects + one.objects, all.bytes + one.bytes}
+			reasons = append(reasons, string(reason))
+			r.Metrics.Evicted(string(reason), one.objects, one.bytes, time.Now())
+		}
+	}
+	if r.plan.Short() {
+		r.Logger.V(1).Info("store is over its low watermark and nothing more can go", "hub", r.Hub)
+	}
+	if all.objects == 0 {
+		return
+	}
+	r.Logger.Info("objects evicted", "hub", r.Hub, "objects", all.objects, "bytes", all.bytes, "reasons", reasons, "sampled", r.sampled)
+	r.measure(ctx)
+}

@@ -1,0 +1,114 @@
+package sweep
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"github.com/registryhub/registryhub/proxy/evict"
+	"github.com/registryhub/registryhub/proxy/metrics"
+	"github.com/registryhub/registryhub/proxy/store"
+)
+
+const (
+	// Every is how often the store is measured, which is one system call.
+	Every = 10 * time.Second
+	// ScanAtMostEvery keeps a store that stays full, whatever goes, from being scanned all the time.
+	ScanAtMostEvery = 10 * time.Minute
+)
+
+// Options of a Sweeper. All are required.
+type Options struct {
+	// Hub is the hub's name, for logs.
+	Hub     string
+	Store   store.Evictable
+	Policy  evict.Policy
+	Logger  logr.Logger
+	Metrics *metrics.Metrics
+}
+
+// Sweeper keeps a store within its watermarks while it runs.
+type Sweeper struct {
+	Options
+	kicks   chan struct{}
+	scanned chan *evict.Table
+
+	// What is below belongs to Run.
+	table    *evict.Table // empty, or what the last scan found
+	scanning bool
+	began    time.Time // the last scan
+	running  sync.WaitGroup
+}
+
+// New returns a Sweeper, which does nothing until Run.
+func New(options Options) *Sweeper {
+	return &Sweeper{Options: options, kicks: make(chan struct{}, 1), scanned: make(chan *evict.Table, 1), table: &evict.Table{}}
+}
+
+// Kick says that the store refused a write for want of room. It does not wait.
+func (s *Sweeper) Kick() {
+	select {
+	case s.kicks <- struct{}{}:
+	default: // one is waiting already
+	}
+}
+
+// Run sweeps until the context ends. It is called once.
+func (s *Sweeper) Run(ctx context.Context) {
+	defer s.running.Wait()
+	s.scan(ctx)
+	ticker := time.NewTicker(Every)
+	defer ticker.Stop()
+	for full := false; ; {
+		s.sweep(ctx, full)
+		full = false
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		case <-s.kicks:
+			full = true
+		case s.table = <-s.scanned:
+			s.scanning = false
+		}
+	}
+}
+
+// scan makes a new table behind the loop, which samples meanwhile.
+func (s *Sweeper) scan(ctx context.Context) {
+	s.scanning, s.began = true, time.Now()
+	s.running.Go(func() {
+		table := &evict.Table{}
+		err := s.Store.Walk(ctx, func(e store.Entry) error {
+			table.Add(e)
+			return nil
+		})
+		if err != nil {
+			s.trouble(ctx, err, "store not scanned for what to evict") // what was found serves as well
+		}
+		table.Sort()
+		s.scanned <- table
+	})
+}
+
+// scanIfDue scans when the table is at its end, and there is something to find: while room is short, or when what was
+// used last at the time of the last scan can have become idle.
+func (s *Sweeper) scanIfDue(ctx context.Context, short bool) {
+	if _, more := s.table.Oldest(); more || s.scanning {
+		return
+	}
+	age := time.Since(s.began)
+	idle := s.Policy.MaxIdle > 0 && age >= s.Policy.MaxIdle
+	if age >= ScanAtMostEvery && (short || idle) {
+		s.scan(ctx)
+	}
+}
+
+func (s *Sweeper) trouble(ctx context.Context, err error, message string) {
+	if ctx.Err() == nil {
+		s.Metrics.StoreError()
+		s.Logger.Error(err, message, "hub", s.Hub)
+	}
+}
