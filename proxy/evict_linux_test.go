@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"crypto/rand"
 	"fmt"
 	"io"
 	"net"
@@ -15,8 +16,11 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/random"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/static"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 	"golang.org/x/sys/unix"
 )
 
@@ -41,7 +45,9 @@ func openShop(t *testing.T, images int) *shop {
 	t.Cleanup(s.transport.CloseIdleConnections)
 	o := newOrigin(t)
 	for i := range images {
-		img, err := random.Image(layerSize, 1)
+		content := make([]byte, layerSize)
+		_, _ = rand.Read(content) // never fails
+		img, err := mutate.AppendLayers(empty.Image, static.NewLayer(content, types.OCILayer))
 		must(t, err)
 		ref, err := name.ParseReference(fmt.Sprintf("%s/library/app:%d", strings.TrimPrefix(o.URL, "http://"), i))
 		must(t, err)
