@@ -46,7 +46,7 @@ type StorageSpec struct {
 // fetched. Percentages are of the file system that the cache is on, in bytes and in inodes; with type Ephemeral that is the
 // node's, not the emptyDir's sizeLimit.
 // Example: {highWatermarkPercent: 90, lowWatermarkPercent: 80, maxIdle: 720h}.
-// +kubebuilder:validation:XValidation:rule="self.lowWatermarkPercent < self.highWatermarkPercent",message="spec.storage.eviction.lowWatermarkPercent must be below highWatermarkPercent"
+// +kubebuilder:validation:XValidation:rule="!has(self.lowWatermarkPercent) || !has(self.highWatermarkPercent) || self.lowWatermarkPercent < self.highWatermarkPercent",message="spec.storage.eviction.lowWatermarkPercent must be below highWatermarkPercent"
 type EvictionSpec struct {
 	// highWatermarkPercent of the bytes, or of the inodes, begins an eviction. Default: 90. From 1 to 99.
 	// +optional
