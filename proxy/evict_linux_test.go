@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -22,6 +21,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"golang.org/x/sys/unix"
+
+	"github.com/registryhub/registryhub/proxy/store/storetest"
 )
 
 // layerSize is more than the buffers between a server and a client that does not read.
@@ -36,11 +37,8 @@ type shop struct {
 	objects   [][]v1.Hash
 }
 
-func openShop(t *testing.T, images int) *shop {
+func openShop(t *testing.T, dir string, images int) *shop {
 	t.Helper()
-	dir := t.TempDir()
-	must(t, unix.Mount("tmpfs", dir, "tmpfs", 0, "size=42m"))
-	t.Cleanup(func() { must(t, unix.Unmount(dir, unix.MNT_DETACH)) })
 	s := &shop{dir: dir, transport: &http.Transport{}}
 	t.Cleanup(s.transport.CloseIdleConnections)
 	o := newOrigin(t)
@@ -114,11 +112,11 @@ func (s *shop) lastUsed(t *testing.T, ago time.Duration, objects ...v1.Hash) {
 }
 
 func TestMoreImagesThanFitArePulledThroughASmallDisk(t *testing.T) {
-	if os.Geteuid() != 0 {
-		asRoot(t)
+	dir, here := storetest.SmallDisk(t, "size=42m")
+	if !here {
 		return
 	}
-	s := openShop(t, 9)
+	s := openShop(t, dir, 9)
 	for i := range 5 {
 		s.keep(t, i)
 		s.lastUsed(t, time.Duration(50-i)*time.Hour, s.objects[i]...)
@@ -175,18 +173,4 @@ func (s *shop) readSlowly(t *testing.T, blob v1.Hash) *http.Response {
 	resp, err := (&http.Client{Transport: transport}).Get("http://" + s.RegistryAddr().String() + "/v2/library/app/blobs/" + blob.String())
 	must(t, err)
 	return resp
-}
-
-// asRoot runs the test again as root of a user namespace of its own, where it may mount.
-func asRoot(t *testing.T) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}},
-	}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("testing a small disk needs a file system of its own, which needs root or a user namespace: %v\n%s", err, out)
-	}
 }

@@ -87,11 +87,6 @@ func (b *Bed) Node(ctx context.Context, node string, command ...string) (string,
 	return b.output(ctx, "", b.tool(), append([]string{"exec", node, "--"}, command...)...)
 }
 
-// RestartContainerd restarts a node's containerd; Pods keep running.
-func (b *Bed) RestartContainerd(ctx context.Context, node string) error {
-	return b.stream(ctx, b.tool(), "restart-containerd", node)
-}
-
 // Cache is the folder that keeps what was built or downloaded.
 func (b *Bed) Cache() string {
 	if override := os.Getenv("REGISTRYHUB_CACHE"); override != "" {

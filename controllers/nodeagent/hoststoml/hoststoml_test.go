@@ -121,8 +121,8 @@ func TestOnlyOurOwnFirstLineIsOurs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := IsOurs([]byte(tc.data)); got != tc.want {
-				t.Errorf("IsOurs = %v, want %v", got, tc.want)
+			if _, _, got := readMark([]byte(tc.data)); got != tc.want {
+				t.Errorf("readMark says %v, want %v", got, tc.want)
 			}
 			if _, err := Decode([]byte(tc.data)); errors.Is(err, ErrForeign) == tc.want {
 				t.Errorf("Decode: %v", err)

@@ -18,12 +18,6 @@ func mark(hub string, revision int64) string {
 	return fmt.Sprintf("%s%s%s%d%s", markBegin, strconv.QuoteToASCII(hub), markRevision, revision, markEnd)
 }
 
-// IsOurs says whether the file begins with our mark.
-func IsOurs(data []byte) bool {
-	_, _, ours := readMark(data)
-	return ours
-}
-
 // readMark reads the first line: it is our mark only if we would have written it just so.
 func readMark(data []byte) (hub string, revision int64, ours bool) {
 	line, _, ended := bytes.Cut(data, []byte("\n"))

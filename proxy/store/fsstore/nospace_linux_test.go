@@ -3,25 +3,19 @@ package fsstore_test
 import (
 	"errors"
 	"io"
-	"os"
-	"os/exec"
-	"syscall"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
-	"golang.org/x/sys/unix"
 
 	"github.com/registryhub/registryhub/proxy/store"
+	"github.com/registryhub/registryhub/proxy/store/storetest"
 )
 
 func TestFullDiskIsErrNoSpaceAndWhatIsThereStays(t *testing.T) {
-	if os.Geteuid() != 0 {
-		asRoot(t)
+	dir, here := storetest.SmallDisk(t, "size=256k")
+	if !here {
 		return
 	}
-	dir := t.TempDir()
-	must(t, unix.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"))
-	t.Cleanup(func() { must(t, unix.Unmount(dir, unix.MNT_DETACH)) })
 	s := open(t, dir)
 	put(t, s, "kept")
 
@@ -57,18 +51,4 @@ func TestFullDiskIsErrNoSpaceAndWhatIsThereStays(t *testing.T) {
 	object, err := s.Open(t.Context(), digest.FromString("kept"))
 	must(t, err)
 	must(t, object.Close())
-}
-
-// asRoot runs the test again as root of a user namespace of its own, where it may mount.
-func asRoot(t *testing.T) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}},
-	}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("testing a full disk needs a small file system, which needs root or a user namespace: %v\n%s", err, out)
-	}
 }
