@@ -50,6 +50,7 @@ func newBackend(cfg *config.ProxyConfiguration, logger logr.Logger, figures *met
 		Rules:           compiled,
 		Store:           content,
 		Full:            b.sweeper.Kick,
+		Segments:        pullthrough.Segments{Size: cfg.Mirror.Segments.Size.Value(), Parallel: int(*cfg.Mirror.Segments.Parallel)},
 		RevalidateAfter: cfg.Mirror.Tags.RevalidateAfter.Duration,
 		StaleIfError:    cfg.Mirror.Tags.StaleIfError.Duration,
 		Logger:          logger,

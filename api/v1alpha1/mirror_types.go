@@ -1,6 +1,7 @@
 package v1alpha1
 
 import (
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -29,6 +30,30 @@ type MirrorSpec struct {
 	// +optional
 	// +kubebuilder:default={}
 	Tags TagsSpec `json:"tags,omitempty"`
+
+	// segments says how a large blob is fetched over several connections, where its upstream can send parts.
+	// +optional
+	// +kubebuilder:default={}
+	Segments SegmentsSpec `json:"segments,omitempty"`
+}
+
+// SegmentsSpec says how a large blob is fetched. Many registries limit the speed of one connection; several make a
+// first pull through the hub faster than one from the registry itself.
+// Example: {size: 8Mi, parallel: 4}.
+type SegmentsSpec struct {
+	// size of a segment. A blob of less than two is fetched whole. Default: 8Mi. From 1Mi.
+	// +optional
+	// +kubebuilder:default="8Mi"
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('1Mi')) >= 0",message="spec.mirror.segments.size must be at least 1Mi"
+	Size *resource.Quantity `json:"size,omitempty"`
+
+	// parallel is how many segments of one blob are fetched at once. Default: 4. From 1, which is one connection for
+	// each blob, to 16.
+	// +optional
+	// +kubebuilder:default=4
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=16
+	Parallel *int32 `json:"parallel,omitempty"`
 }
 
 // Upstream is one registry that content is fetched from.

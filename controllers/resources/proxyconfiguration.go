@@ -44,6 +44,7 @@ func mirrorConfiguration(hub *v1alpha1.RegistryHub) *configv1alpha1.MirrorConfig
 		Tags: configv1alpha1.TagsConfiguration{
 			RevalidateAfter: mirror.Tags.RevalidateAfter, StaleIfError: mirror.Tags.StaleIfError,
 		},
+		Segments: configv1alpha1.SegmentsConfiguration{Size: mirror.Segments.Size, Parallel: mirror.Segments.Parallel},
 	}
 }
 

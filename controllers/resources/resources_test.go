@@ -31,7 +31,7 @@ func plain() *v1alpha1.RegistryHub {
 			Mode:  v1alpha1.HubModeMirror,
 			Mirror: &v1alpha1.MirrorSpec{Tags: v1alpha1.TagsSpec{
 				RevalidateAfter: &metav1.Duration{Duration: 5 * time.Minute}, StaleIfError: &metav1.Duration{Duration: 168 * time.Hour},
-			}},
+			}, Segments: v1alpha1.SegmentsSpec{Size: new(resource.MustParse("8Mi")), Parallel: new(int32(4))}},
 			Storage: v1alpha1.StorageSpec{
 				Type: v1alpha1.StoragePersistentVolumeClaim, PersistentVolumeClaim: &v1alpha1.PersistentVolumeClaimStorage{
 					Size: resource.MustParse("100Gi"), AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOncePod},

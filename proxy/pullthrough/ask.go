@@ -9,8 +9,9 @@ import (
 )
 
 var (
-	errSlow   = errors.New("the upstream has not answered in time")
-	errNoSize = errors.New("the upstream does not say how large the blob is")
+	errSlow    = errors.New("the upstream has not answered in time")
+	errNoSize  = errors.New("the upstream does not say how large the blob is")
+	errNoParts = errors.New("the upstream sends the whole blob where a part was asked for")
 )
 
 // ask asks one upstream after the other until one gives a final answer. An answer that cannot be used, a time-out,

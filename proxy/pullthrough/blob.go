@@ -30,6 +30,8 @@ type blobRequest struct {
 	// linked says that a manifest of the repository names the blob, or that the upstream once said that the
 	// repository has it.
 	linked bool
+	// expected is the size that the manifest says, 0 where none does.
+	expected int64
 }
 
 func (m *Mirror) serveBlob(w *recorder, r *http.Request, q query) error {
@@ -40,7 +42,7 @@ func (m *Mirror) serveBlob(w *recorder, r *http.Request, q query) error {
 	ctx := r.Context()
 	link, err := m.Store.Linked(ctx, b.repository, b.digest)
 	if m.storeTrouble(err) == nil {
-		b.linked, b.effective = true, link.Effective
+		b.linked, b.effective, b.expected = true, link.Effective, link.Size
 	}
 	object, err := m.Store.Open(ctx, b.digest)
 	if m.storeTrouble(err) == nil {
@@ -108,8 +110,11 @@ func (m *Mirror) admit(ctx context.Context, s source) (upstream.Descriptor, erro
 	}).wait(ctx, headersWithin)
 }
 
-// link remembers that a repository has a blob.
+// link remembers that a repository has a blob. What a manifest says of it stays.
 func (m *Mirror) link(ctx context.Context, s source) {
+	if known, err := m.Store.Linked(ctx, s.repository, s.digest); err == nil && known.Effective == s.effective {
+		return
+	}
 	_ = m.storeTrouble(m.Store.Link(ctx, s.repository, store.Link{Digest: s.digest, Effective: s.effective})) // counted and told there
 }
 
@@ -119,7 +124,7 @@ func (m *Mirror) serveCold(ctx context.Context, b blobRequest) error {
 		return distspec.Unavailable(errCondemned)
 	}
 	for {
-		f, joined := m.fills.join(m, b.source)
+		f, joined := m.fills.join(m, b.source, b.expected)
 		err := f.wait(ctx, headersWithin)
 		switch {
 		case errors.Is(err, errWhole):

@@ -3,7 +3,6 @@ package pullthrough
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -24,22 +23,27 @@ var (
 	errNotKept = errors.New("the store cannot take the blob")
 )
 
-// fill is the one transfer of a blob into the store. It belongs to the Mirror. Requests follow it, each at its own
-// place and its own pace, with a reader of the store's; what they see of it is below mu.
+// fill brings a blob into the store, once for all who want it. It belongs to the Mirror. Requests follow it, each at its
+// own place and its own pace, with a reader of the store's; what they see of it is below mu.
 type fill struct {
 	source source
+	// expected is the size that a manifest says, 0 where none does.
+	expected int64
 
 	mu      sync.Mutex
 	changed chan struct{} // closed, and replaced, at every change
 	state
+	plan plan
+	// hire begins the transfers that the plan has need of; nil until the size is known.
+	hire func()
 }
 
 // state of a fill.
 type state struct {
 	// size of the blob, -1 until it is known.
 	size int64
-	// readable is how many bytes from the start may be given to clients.
-	readable int64
+	// released says that clients may have the end of the blob as well.
+	released bool
 	// confirmed says that the upstream has answered for the source's repository.
 	confirmed bool
 	// partial is where the bytes are; nil until there are any to come.
@@ -48,47 +52,111 @@ type state struct {
 	// of it was readable.
 	ended bool
 	err   error
-	// verifier has hashed the first readable bytes, when err is errNotKept.
+	// verifier has hashed the bytes from the start that are there, when err is errNotKept.
 	verifier *store.Verifier
 }
 
-// change changes the state and wakes who waits for it.
-func (f *fill) change(how func(*state)) {
+// change changes the fill and wakes who waits for it.
+func (f *fill) change(how func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	how(&f.state)
+	how()
+	f.wake()
+}
+
+// wake is for who holds mu.
+func (f *fill) wake() {
 	close(f.changed)
 	f.changed = make(chan struct{})
 }
 
-// until waits for a state, or the end of the fill, and returns what it is then.
-func (f *fill) until(ctx context.Context, reached func(*state) bool) (state, error) {
+// readable is where the bytes end that clients may have from an offset on, for who holds mu.
+func (f *fill) readable(offset int64) int64 {
+	end := f.plan.have.From(offset)
+	if !f.released {
+		end = min(end, f.size-heldBack)
+	}
+	return max(end, offset)
+}
+
+// await waits until clients may have bytes from an offset on, or the fill has ended, and returns where those bytes end.
+// Meanwhile they are fetched before others.
+func (f *fill) await(ctx context.Context, offset int64) (end int64, now state, err error) {
+	wanted := false
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	for {
-		f.mu.Lock()
-		now, changed := f.state, f.changed
-		f.mu.Unlock()
-		if now.ended || reached(&now) {
-			return now, nil
+		end = f.readable(offset)
+		if end > offset || f.ended {
+			err = nil
+			break
 		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return now, ctx.Err()
+		if !wanted {
+			wanted = true
+			f.want(offset)
+		}
+		if err = f.pause(ctx); err != nil {
+			break
 		}
 	}
+	if wanted {
+		f.unwant(offset)
+	}
+	return end, f.state, err
+}
+
+// pause waits for a change, without the lock that its caller holds.
+func (f *fill) pause(ctx context.Context) error {
+	changed := f.changed
+	f.mu.Unlock()
+	defer f.mu.Lock()
+	select {
+	case <-changed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (f *fill) want(offset int64) {
+	if f.plan.wants == nil {
+		f.plan.wants = map[int64]int{}
+	}
+	f.plan.wants[offset]++
+	if f.hire != nil {
+		f.hire()
+	}
+}
+
+func (f *fill) unwant(offset int64) {
+	if f.plan.wants[offset]--; f.plan.wants[offset] == 0 {
+		delete(f.plan.wants, offset)
+	}
+}
+
+// until waits for a state, or the end of the fill, and returns what it is then.
+func (f *fill) until(ctx context.Context, reached func() bool) (state, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for !f.ended && !reached() {
+		if err := f.pause(ctx); err != nil {
+			return f.state, err
+		}
+	}
+	return f.state, nil
 }
 
 // wait waits until the size of the blob is known. A fill that ended without bringing a byte gives its error.
 func (f *fill) wait(ctx context.Context, atMost time.Duration) error {
 	bounded, cancel := context.WithTimeout(ctx, atMost)
 	defer cancel()
-	now, err := f.until(bounded, func(s *state) bool { return s.size >= 0 })
+	now, err := f.until(bounded, func() bool { return f.size >= 0 })
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
 		return distspec.Unavailable(errSlow)
-	case now.ended && now.readable == 0:
+	case now.size < 0:
 		return now.err
 	default:
 		return nil
@@ -109,71 +177,22 @@ type fills struct {
 }
 
 // join returns the fill of a blob, begun now unless one was under way: then joined is true.
-func (fs *fills) join(m *Mirror, s source) (f *fill, joined bool) {
+func (fs *fills) join(m *Mirror, s source, expected int64) (f *fill, joined bool) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	if f, ok := fs.active[s.digest]; ok {
 		return f, true
 	}
-	f = &fill{source: s, changed: make(chan struct{}), state: state{size: -1}}
+	f = &fill{source: s, expected: expected, changed: make(chan struct{}), state: state{size: -1}}
 	fs.active[s.digest] = f
 	m.Metrics.FillBegun()
 	m.work.run(func(ctx context.Context) {
-		err := m.fill(ctx, f)
+		err := m.admitted(ctx, f)
 		fs.mu.Lock()
 		delete(fs.active, s.digest)
 		fs.mu.Unlock()
-		f.change(func(s *state) { s.ended, s.err = true, err })
+		f.change(func() { f.ended, f.err = true, err })
 		m.Metrics.FillEnded()
 	})
 	return f, false
-}
-
-// errCondemned answers who asks for the rest of a blob that turned out wrong.
-var errCondemned = errors.New("a transfer of this blob was thrown away: its bytes were not those of the digest")
-
-// condemnedFor is how long such a client is sent elsewhere, so that it does not complete the wrong beginning that it may
-// have.
-const condemnedFor = time.Minute
-
-// condemned are the digests that were lately found to be something else.
-type condemned struct {
-	mu    sync.Mutex
-	until map[digest.Digest]time.Time
-}
-
-func (c *condemned) add(d digest.Digest) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.until == nil {
-		c.until = map[digest.Digest]time.Time{}
-	}
-	for other, until := range c.until {
-		if time.Now().After(until) {
-			delete(c.until, other)
-		}
-	}
-	c.until[d] = time.Now().Add(condemnedFor)
-}
-
-// lift ends it, when the right bytes are there.
-func (c *condemned) lift(d digest.Digest) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.until, d)
-}
-
-func (c *condemned) has(d digest.Digest) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return time.Now().Before(c.until[d])
-}
-
-// mismatched condemns a digest and says so.
-func (m *Mirror) mismatched(s source, from string, err error) error {
-	m.condemned.add(s.digest)
-	m.Metrics.Mismatch()
-	m.Logger.Info("transfer thrown away", "hub", m.Hub, "host", s.host.Name, "repository", s.repository.Name,
-		"upstream", from, "digest", s.digest.String(), "error", err.Error())
-	return fmt.Errorf("%w: %w", errCondemned, err)
 }

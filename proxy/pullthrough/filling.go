@@ -5,24 +5,34 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/registryhub/registryhub/proxy/store"
+	"github.com/registryhub/registryhub/proxy/upstream"
 )
 
-// bufferSize is what one transfer holds in memory.
-const bufferSize = 128 << 10
-
-var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
-
-// filling is what the goroutine of a fill works with.
+// filling is what a fill works with. Its own goroutine hashes the bytes from the first to the last, as they are in the
+// store; its crew brings them, in any order.
 type filling struct {
 	*Mirror
 	*fill
 	partial  store.Partial
-	transfer *transfer
 	verifier *store.Verifier
-	written  int64
+	crew     crew
+}
+
+// admitted waits for its turn among the fills, so that what they hold in memory is bounded.
+func (m *Mirror) admitted(ctx context.Context, f *fill) error {
+	select {
+	case m.turns <- struct{}{}:
+		defer func() { <-m.turns }()
+		return m.fill(ctx, f)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // fill brings a blob into the store, from where an earlier fill left it.
@@ -36,55 +46,73 @@ func (m *Mirror) fill(ctx context.Context, f *fill) error {
 	case err != nil:
 		return fmt.Errorf("%w: %w", errNotKept, m.storeTrouble(err))
 	}
-	work := &filling{
-		Mirror: m, fill: f, partial: partial, written: partial.Len(),
-		transfer: m.newTransfer(f.source, partial.Len()),
-		verifier: store.NewVerifier(f.source.digest, -1),
-	}
-	if err := work.hashAgain(ctx); err != nil {
+	work := &filling{Mirror: m, fill: f, partial: partial, verifier: store.NewVerifier(f.source.digest, -1)}
+	whole, err := work.foundWhole(ctx)
+	if err != nil {
 		return errors.Join(errNotKept, m.storeTrouble(err), partial.Discard())
 	}
-	if proof, err := work.verifier.Proof(); err == nil && work.written > 0 {
-		work.begin(work.written, false)
-		return work.commit(ctx, proof)
+	if whole {
+		return work.finish(ctx)
 	}
 	return work.fetch(ctx)
 }
 
-// hashAgain hashes what an earlier fill left from the store: nothing that it remembered of the bytes can outlive them.
-func (w *filling) hashAgain(ctx context.Context) error {
-	if w.written == 0 {
-		return nil
+// foundWhole reports whether an earlier fill left the whole blob, which needs no upstream then. What may be the whole is
+// hashed before anybody is asked; of what cannot be, the beginning is hashed while the rest is fetched.
+func (w *filling) foundWhole(ctx context.Context) (bool, error) {
+	left := w.partial.Left()
+	if len(left) != 1 || left[0].Start != 0 || left[0].End < w.expected {
+		return false, nil
 	}
+	if err := w.hash(ctx, left[0].End); err != nil {
+		return false, err
+	}
+	if _, err := w.verifier.Proof(); err != nil {
+		return false, nil //nolint:nilerr // it is not the whole, which the upstream can bring
+	}
+	w.begin(left[0].End, false)
+	return true, nil
+}
+
+// hash hashes the bytes up to an offset from the store: nothing that was remembered of them can outlive them.
+func (w *filling) hash(ctx context.Context, end int64) error {
 	reader, err := w.partial.Reader(ctx)
 	if err != nil {
 		return err
 	}
-	_, err = send(ctx, w.verifier, reader, 0, w.written)
+	err = w.hashFrom(ctx, reader, end)
 	return errors.Join(err, reader.Close())
+}
+
+func (w *filling) hashFrom(ctx context.Context, reader store.Reader, end int64) error {
+	section, err := reader.Section(ctx, w.verifier.Offset(), end-w.verifier.Offset())
+	if err != nil {
+		return err
+	}
+	buffer := buffers.Get().(*[bufferSize]byte) //nolint:forcetypeassert // the pool holds nothing else
+	defer buffers.Put(buffer)
+	_, err = io.CopyBuffer(w.verifier, struct{ io.Reader }{section}, buffer[:])
+	if err == nil && w.verifier.Offset() < end {
+		err = io.ErrUnexpectedEOF
+	}
+	return errors.Join(err, section.Close())
 }
 
 // begin lets clients have what is there of a blob of that size.
 func (w *filling) begin(size int64, confirmed bool) {
-	w.change(func(s *state) { s.size, s.partial, s.confirmed = size, w.partial, confirmed })
-	w.release(false)
-}
-
-// release lets clients have what is written: all of it, or all but what is held back.
-func (w *filling) release(all bool) {
-	w.change(func(s *state) {
-		s.readable = w.written
-		if !all {
-			s.readable = max(0, min(w.written, s.size-heldBack))
-		}
+	w.change(func() {
+		w.size, w.state.partial, w.confirmed = size, w.partial, confirmed
+		w.plan.size, w.plan.have = size, slices.Clone(w.partial.Left())
 	})
 }
 
+// fetch asks for the first bytes that are missing, learns the size by it, and then for the rest.
 func (w *filling) fetch(ctx context.Context) error {
-	err := w.transfer.open(ctx)
-	if w.transfer.leftTooMuch(err) {
+	first := w.firstTransfer()
+	err := first.open(ctx)
+	if w.leftTooMuch(first, err) {
 		// What was left is not of this blob: it begins again.
-		if err := errors.Join(w.transfer.close(), w.partial.Discard()); err != nil {
+		if err := errors.Join(first.close(), w.partial.Discard()); err != nil {
 			return errors.Join(errNotKept, w.storeTrouble(err))
 		}
 		return w.Mirror.fill(ctx, w.fill)
@@ -92,65 +120,118 @@ func (w *filling) fetch(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, w.suspend())
 	}
-	w.begin(w.transfer.size, true)
-	return w.pump(ctx)
+	w.begin(first.size, true)
+	return w.bring(ctx, first)
 }
 
-// pump moves bytes until the blob is whole.
-func (w *filling) pump(ctx context.Context) error {
-	buffer := buffers.Get().(*[bufferSize]byte) //nolint:forcetypeassert // the pool holds nothing else
-	defer buffers.Put(buffer)
-	for {
-		n, err := w.transfer.read(ctx, buffer[:])
-		if errors.Is(err, io.EOF) {
-			return w.finish(ctx)
-		}
-		if err != nil {
-			return errors.Join(err, w.transfer.close(), w.suspend())
-		}
-		kept, err := w.partial.Write(buffer[:n])
-		_, _ = w.verifier.Write(buffer[:kept]) // never fails
-		w.written += int64(kept)
-		if err != nil {
-			return w.giveUp(err)
-		}
-		w.release(false)
+// firstTransfer asks for no more than a segment where the blob is known to have several, so that nothing is sent in vain.
+func (w *filling) firstTransfer() *transfer {
+	left := w.partial.Left()
+	start := left.From(0)
+	end := left.Next(start, -1)
+	if w.inSegments(w.expected) && (end < 0 || end > start+w.Segments.Size) && start+w.Segments.Size < w.expected {
+		end = start + w.Segments.Size
+	}
+	return w.newTransfer(w.source, start, end)
+}
+
+// inSegments reports whether a blob of that size is worth several connections.
+func (m *Mirror) inSegments(size int64) bool {
+	return m.Segments.Parallel > 1 && size >= 2*m.Segments.Size
+}
+
+// leftTooMuch reports whether an upstream says that the blob has no bytes where an earlier fill has some.
+func (w *filling) leftTooMuch(t *transfer, err error) bool {
+	left := w.partial.Left()
+	if len(left) == 0 {
+		return false
+	}
+	if err == nil {
+		return t.size <= t.offset || t.size < left[len(left)-1].End
+	}
+	return upstream.Status(err) == http.StatusRequestedRangeNotSatisfiable || upstream.IsInvalidResponse(err)
+}
+
+// bring has the crew fetch what is missing, and hashes it.
+func (w *filling) bring(ctx context.Context, first *transfer) error {
+	w.start(ctx, first)
+	err := w.hashAll(ctx)
+	w.dismiss()
+	switch {
+	case w.crew.full != nil:
+		return w.giveUp(ctx, w.crew.full)
+	case err != nil:
+		return errors.Join(err, w.suspend())
+	default:
+		return w.finish(ctx)
 	}
 }
 
-// giveUp leaves the readers to themselves at the last byte that the store took.
-func (w *filling) giveUp(cause error) error {
-	w.release(true)
-	w.change(func(s *state) { s.verifier = w.verifier })
-	ended := errors.Join(w.transfer.close(), w.partial.Discard()) // before it is said that the store is full
-	return errors.Join(fmt.Errorf("%w: %w", errNotKept, w.storeTrouble(cause)), ended)
+// hashAll hashes the bytes as they come, until all are or no more come.
+func (w *filling) hashAll(ctx context.Context) error {
+	reader, err := w.partial.Reader(ctx)
+	if err != nil {
+		return err
+	}
+	for err == nil && w.verifier.Offset() < w.size {
+		var end int64
+		if end, err = w.crewBrought(ctx, w.verifier.Offset()); err == nil {
+			err = w.hashFrom(ctx, reader, end)
+		}
+	}
+	return errors.Join(err, reader.Close())
+}
+
+// giveUp leaves the readers to themselves at the last byte that the store took. What is said to be there ends where it was
+// hashed, so that whoever goes on from there can verify the whole.
+func (w *filling) giveUp(ctx context.Context, cause error) error {
+	unread := w.hash(ctx, w.plan.have.From(0)) // nobody writes to the plan any more
+	w.change(func() {
+		w.plan.have = store.Extents{}.Add(store.Extent{End: w.verifier.Offset()})
+		w.released, w.state.verifier = true, w.verifier
+	})
+	ended := w.partial.Discard() // before it is said that the store is full
+	return errors.Join(fmt.Errorf("%w: %w", errNotKept, w.storeTrouble(cause)), unread, ended)
 }
 
 // suspend keeps what is there for the next fill, which may be that of another process.
 func (w *filling) suspend() error {
-	if w.written == 0 {
+	if len(w.plan.have) == 0 && len(w.partial.Left()) == 0 {
 		return w.storeTrouble(w.partial.Discard())
 	}
 	return w.storeTrouble(w.partial.Close())
 }
 
+// finish lets clients have the end, when it is verified, and makes the blob durable behind them. They lose nothing when
+// the store cannot take it. A link stands before what it leads to.
 func (w *filling) finish(ctx context.Context) error {
-	closed := w.transfer.close()
 	proof, err := w.verifier.Proof()
 	if err != nil {
-		return errors.Join(w.mismatched(w.source, w.transfer.from.Name(), err), closed, w.partial.Discard())
+		return errors.Join(w.mismatched(w.source, strings.Join(w.crew.upstreams, ","), err), w.partial.Discard())
 	}
-	return w.commit(ctx, proof)
-}
-
-// commit lets clients have the end, which is verified now, and makes the blob durable behind them. They lose nothing
-// when the store cannot take it. A link stands before what it leads to.
-func (w *filling) commit(ctx context.Context, proof store.Proof) error {
 	w.condemned.lift(w.source.digest)
-	w.release(true)
+	w.change(func() { w.released = true })
 	if w.confirmed {
 		w.link(ctx, w.source)
 	}
 	_ = w.storeTrouble(w.partial.Commit(ctx, proof)) // counted and told there
 	return nil
+}
+
+// crew are the transfers that bring a fill's bytes. What changes of it is guarded by the fill.
+type crew struct {
+	// ctx is that of all transfers.
+	ctx    context.Context //nolint:containedctx // it is the life of the crew, which no call has
+	cancel context.CancelFunc
+	all    sync.WaitGroup
+
+	working int
+	// regular is how many may work, and aside how many more while somebody waits for what none of them brings.
+	regular, aside int
+	// upstreams that sent something.
+	upstreams []string
+	// failed is why the last of them went.
+	failed error
+	// full is the store's error.
+	full error
 }

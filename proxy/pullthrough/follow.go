@@ -11,7 +11,7 @@ import (
 // follow serves a blob, or a range of it, from a fill as it grows. The header goes out with the first byte, or after
 // headersWithin when the range begins far ahead of the fill.
 func (m *Mirror) follow(ctx context.Context, b blobRequest, f *fill) (err error) {
-	now, err := f.until(ctx, func(s *state) bool { return s.size >= 0 })
+	now, err := f.until(ctx, func() bool { return f.size >= 0 })
 	if err != nil {
 		return err
 	}
@@ -38,11 +38,11 @@ func (m *Mirror) follow(ctx context.Context, b blobRequest, f *fill) (err error)
 func (f *fill) firstByte(ctx context.Context, p piece) error {
 	bounded, cancel := context.WithTimeout(ctx, headersWithin)
 	defer cancel()
-	now, err := f.until(bounded, func(s *state) bool { return s.readable > p.First })
+	end, now, err := f.await(bounded, p.First)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case err == nil && now.ended && now.err != nil && now.readable <= p.First && !errors.Is(now.err, errNotKept):
+	case err == nil && end <= p.First && now.err != nil && !errors.Is(now.err, errNotKept):
 		return now.err
 	default:
 		return nil
@@ -55,16 +55,16 @@ func (m *Mirror) send(ctx context.Context, b blobRequest, f *fill, reader store.
 		if err := http.NewResponseController(b.w).Flush(); err != nil {
 			return err
 		}
-		now, err := f.until(ctx, func(s *state) bool { return s.readable > offset })
+		end, now, err := f.await(ctx, offset)
 		switch {
 		case err != nil:
 			return err
-		case now.readable <= offset && errors.Is(now.err, errNotKept):
+		case end <= offset && errors.Is(now.err, errNotKept):
 			return m.goOn(ctx, b, p, offset, now.verifier)
-		case now.readable <= offset:
+		case end <= offset:
 			return errors.Join(errCut, now.err)
 		}
-		n, err := send(ctx, b.w, reader, offset, min(now.readable, p.Last+1)-offset)
+		n, err := send(ctx, b.w, reader, offset, min(end, p.Last+1)-offset)
 		offset += n
 		if err != nil {
 			return err

@@ -219,7 +219,7 @@ func abandon(t *testing.T, dir string, d digest.Digest, data []byte) {
 	t.Helper()
 	p, err := openStore(t, dir).Partial(t.Context(), d, -1)
 	must(t, err)
-	_, err = p.Write(data)
+	_, err = p.WriteAt(data, 0)
 	must(t, err)
 	must(t, p.Close())
 }

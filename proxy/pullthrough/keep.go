@@ -48,6 +48,7 @@ type content struct {
 type descriptor struct {
 	MediaType string `json:"mediaType"`
 	Digest    string `json:"digest"`
+	Size      int64  `json:"size"`
 }
 
 // linksIn returns a link for each descriptor in a manifest. What cannot be read as a manifest names nothing.
@@ -72,7 +73,7 @@ func linksOf(descriptors []descriptor, manifests bool, effective string) []store
 	var links []store.Link
 	for _, one := range descriptors {
 		if d, err := distspec.ParseDigest(one.Digest); err == nil {
-			links = append(links, store.Link{Digest: d, MediaType: one.MediaType, Manifest: manifests, Effective: effective})
+			links = append(links, store.Link{Digest: d, MediaType: one.MediaType, Size: max(0, one.Size), Manifest: manifests, Effective: effective})
 		}
 	}
 	return links

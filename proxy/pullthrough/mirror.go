@@ -31,7 +31,15 @@ type Host struct {
 	Upstreams []*upstream.Client
 }
 
-// Options of a Mirror. All fields are required, except Full and Now.
+// Segments are the parts of a large blob that are fetched over several connections.
+type Segments struct {
+	// Size of a segment in bytes. A blob of less than two is fetched whole.
+	Size int64
+	// Parallel is how many segments of a blob are fetched at once; 1: blobs are never fetched in segments.
+	Parallel int
+}
+
+// Options of a Mirror. All fields are required, except Full, Segments and Now.
 type Options struct {
 	// Hub is the hub's name, for logs.
 	Hub string
@@ -44,6 +52,8 @@ type Options struct {
 	// Full is called whenever the store refused a write for want of room, after what was written of it is gone. It must
 	// not wait. Default: nobody is told.
 	Full func()
+	// Segments are what large blobs are fetched in. Default: one transfer for each blob.
+	Segments Segments
 	// RevalidateAfter is how long a tag is believed.
 	RevalidateAfter time.Duration
 	// StaleIfError is how much longer it is believed while the upstream is in trouble.
@@ -65,6 +75,8 @@ type Mirror struct {
 	heads     flights[upstream.Descriptor]
 	fills     fills
 	condemned condemned
+	turns     chan struct{} // taken by fills under way
+	lanes     chan struct{} // taken by transfers that are not their blob's first
 }
 
 // New returns a Mirror, to be closed by the caller.
@@ -75,7 +87,7 @@ func New(options Options) (*Mirror, error) {
 	if options.Full == nil {
 		options.Full = func() {}
 	}
-	m := &Mirror{Options: options, hosts: map[string]*Host{}, work: newBackground()}
+	m := &Mirror{Options: options, hosts: map[string]*Host{}, work: newBackground(), turns: make(chan struct{}, maxFills), lanes: make(chan struct{}, maxLanes)}
 	m.fills.active = map[digest.Digest]*fill{}
 	for i := range m.Hosts {
 		host := &m.Hosts[i]

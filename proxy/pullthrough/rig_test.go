@@ -233,6 +233,7 @@ type setup struct {
 	timeouts  upstream.Timeouts
 	handler   func(http.Handler) http.Handler
 	full      func()
+	segments  pullthrough.Segments
 }
 
 func start(t *testing.T, s setup) *rig {
@@ -260,7 +261,7 @@ func start(t *testing.T, s setup) *rig {
 	mirror, err := pullthrough.New(pullthrough.Options{
 		Hub: "hub", Hosts: []pullthrough.Host{host}, Rules: compiled, Store: content,
 		RevalidateAfter: 5 * time.Minute, StaleIfError: time.Hour,
-		Logger: seen.logger(), Metrics: metrics.New(prometheus.NewRegistry()), Now: s.clock.Now, Full: s.full,
+		Logger: seen.logger(), Metrics: metrics.New(prometheus.NewRegistry()), Now: s.clock.Now, Full: s.full, Segments: s.segments,
 	})
 	must(t, err)
 	handler := http.Handler(mirror)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -31,11 +32,14 @@ func (s fullStore) Partial(ctx context.Context, d digest.Digest, size int64) (st
 
 type fullPartial struct {
 	store.Partial
+	mu   sync.Mutex
 	room int
 }
 
-func (p *fullPartial) Write(b []byte) (int, error) {
-	n, err := p.Partial.Write(b[:min(len(b), p.room)])
+func (p *fullPartial) WriteAt(b []byte, offset int64) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n, err := p.Partial.WriteAt(b[:min(len(b), p.room)], offset)
 	p.room -= n
 	if err == nil && n < len(b) {
 		err = fmt.Errorf("writing: %w", store.ErrNoSpace)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"slices"
 	"time"
 
@@ -23,25 +22,29 @@ const (
 	firstDelay = 50 * time.Millisecond
 )
 
-// transfer reads a blob from its upstreams, from an offset to its end. A cut, a reset or a stall is resumed where it
-// was, on the same upstream or the next; who reads sees nothing of it.
+// transfer reads a blob, or a part of it, from its upstreams. A cut, a reset or a stall is resumed where it was, on the
+// same upstream or the next; who reads sees nothing of it.
 type transfer struct {
 	mirror    *Mirror
 	source    source
 	upstreams []*upstream.Client // in the order that they are asked
 
 	offset int64 // of the next byte
-	size   int64 // of the blob; -1 until open
-	from   *upstream.Client
-	body   io.ReadCloser
+	end    int64 // of what is asked for; -1 for the end of the blob until that is known
+	size   int64 // of the blob; -1 until it is known
+	ranges bool  // the upstream can send parts
+	// onlyPart refuses the whole where a part was asked for.
+	onlyPart bool
+	from     *upstream.Client
+	body     io.ReadCloser
 
 	tries int
 	cause error // why it was cut last
 }
 
 // newTransfer does not ask anybody yet. A digest that was lately found wrong is asked of the other upstreams first.
-func (m *Mirror) newTransfer(s source, offset int64) *transfer {
-	t := &transfer{mirror: m, source: s, upstreams: slices.Clone(s.host.Upstreams), offset: offset, size: -1}
+func (m *Mirror) newTransfer(s source, offset, end int64) *transfer {
+	t := &transfer{mirror: m, source: s, upstreams: slices.Clone(s.host.Upstreams), offset: offset, end: end, size: -1}
 	if m.condemned.has(s.digest) {
 		t.turn()
 	}
@@ -50,11 +53,7 @@ func (m *Mirror) newTransfer(s source, offset int64) *transfer {
 
 // open asks for what begins at the offset. The context is that of the whole transfer.
 func (t *transfer) open(ctx context.Context) error {
-	blob, err := ask(ctx, t.upstreams, func(u *upstream.Client) (*upstream.Blob, error) {
-		blob, err := u.Blob(ctx, t.source.effective, t.source.digest, t.offset)
-		t.from = u
-		return blob, t.mirror.counted(u, "blob", err)
-	})
+	blob, err := ask(ctx, t.upstreams, func(u *upstream.Client) (*upstream.Blob, error) { return t.openAt(ctx, u) })
 	if err != nil {
 		return err
 	}
@@ -62,20 +61,40 @@ func (t *transfer) open(ctx context.Context) error {
 		cause := fmt.Errorf("%w, or says something else than before: %d, then %d bytes", errNoSize, t.size, blob.Size)
 		return errors.Join(distspec.Unavailable(cause), blob.Body.Close())
 	}
-	t.size, t.body = blob.Size, blob.Body
+	t.size, t.body, t.ranges = blob.Size, blob.Body, blob.Ranges
+	if t.end < 0 || t.end > t.size || (!blob.Partial && t.offset == 0) {
+		t.end = t.size // the whole comes, whatever was asked for
+	}
 	return nil
+}
+
+func (t *transfer) openAt(ctx context.Context, u *upstream.Client) (*upstream.Blob, error) {
+	t.from = u
+	blob, err := u.Blob(ctx, t.source.effective, t.source.digest, t.offset, t.length())
+	if t.mirror.counted(u, "blob", err) == nil && t.onlyPart && !blob.Partial {
+		return nil, errors.Join(errNoParts, blob.Body.Close())
+	}
+	return blob, err
+}
+
+// length is what is left to be asked for; -1 for everything.
+func (t *transfer) length() int64 {
+	if t.end < 0 || t.end == t.size {
+		return -1
+	}
+	return t.end - t.offset
 }
 
 // read returns the next bytes, io.EOF after the last.
 func (t *transfer) read(ctx context.Context, p []byte) (int, error) {
-	for t.offset < t.size {
+	for t.offset < t.end {
 		if t.body == nil {
 			if err := t.resume(ctx); err != nil {
 				return 0, err
 			}
 			continue
 		}
-		n, err := t.body.Read(p[:min(int64(len(p)), t.size-t.offset)])
+		n, err := t.body.Read(p[:min(int64(len(p)), t.end-t.offset)])
 		if err != nil {
 			t.cut(err)
 		}
@@ -102,7 +121,7 @@ func (t *transfer) close() error {
 	return err
 }
 
-// resume asks for the rest. It returns nil when that failed and may be tried again.
+// resume asks for the rest, which may be everything. It returns nil when that failed and may be tried again.
 func (t *transfer) resume(ctx context.Context) error {
 	if t.tries == triesWithoutProgress {
 		return distspec.Unavailable(fmt.Errorf("giving up at byte %d of %d: %w", t.offset, t.size, t.cause))
@@ -114,8 +133,10 @@ func (t *transfer) resume(ctx context.Context) error {
 		return err
 	}
 	t.tries++
-	t.mirror.Logger.V(1).Info("transfer resumed", "hub", t.mirror.Hub, "digest", t.source.digest.String(), "offset", t.offset,
-		"try", t.tries, "cause", t.cause.Error())
+	if t.cause != nil {
+		t.mirror.Logger.V(1).Info("transfer resumed", "hub", t.mirror.Hub, "digest", t.source.digest.String(), "offset", t.offset,
+			"try", t.tries, "cause", t.cause.Error())
+	}
 	if err := t.open(ctx); err != nil {
 		t.cause = err
 		if ctx.Err() != nil {
@@ -142,11 +163,3 @@ func pause(ctx context.Context, tries int) error {
 
 // turn puts the first upstream behind the others.
 func (t *transfer) turn() { t.upstreams = append(t.upstreams[1:], t.upstreams[0]) }
-
-// leftTooMuch reports whether an upstream says that the blob has no bytes where an earlier fill ended.
-func (t *transfer) leftTooMuch(err error) bool {
-	if err == nil {
-		return t.offset > 0 && t.size <= t.offset
-	}
-	return t.offset > 0 && (upstream.Status(err) == http.StatusRequestedRangeNotSatisfiable || upstream.IsInvalidResponse(err))
-}

@@ -44,7 +44,11 @@ func (m *Mirror) goOn(ctx context.Context, b blobRequest, p piece, offset int64,
 		}
 		out.verifier = clone
 	}
-	t := m.newTransfer(b.source, offset)
+	end := p.Last + 1
+	if end == p.size {
+		end = -1
+	}
+	t := m.newTransfer(b.source, offset, end)
 	if err := t.open(ctx); err != nil {
 		return asError(err, distspec.BlobUnknown)
 	}

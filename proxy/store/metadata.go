@@ -22,6 +22,8 @@ type Link struct {
 	Digest digest.Digest `json:"digest"`
 	// MediaType that the upstream, or the manifest that names the object, gives it.
 	MediaType string `json:"mediaType,omitempty"`
+	// Size in bytes that a manifest says the object has, 0 where none does. It is a hint: nothing was measured.
+	Size int64 `json:"size,omitempty"`
 	// Manifest is true for what is served under /manifests/.
 	Manifest bool `json:"manifest,omitempty"`
 	// Effective is the repository name under which the upstream has the object; it differs from the repository's

@@ -80,16 +80,15 @@ type Object interface {
 	Size() int64
 }
 
-// Partial is an object on its way into the store. One goroutine writes, any number read what was written. It ends
-// with exactly one of Commit, Discard and Close.
+// Partial is an object on its way into the store. Its bytes may come in any order, from several goroutines; any number
+// read what was written. It ends with exactly one of Commit, Discard and Close, when nobody writes any more.
 type Partial interface {
-	// Write appends. ErrNoSpace: the first n bytes were written and are counted. A store that takes bytes in
-	// any order implements io.WriterAt as well.
-	io.Writer
+	// WriteAt keeps bytes at an offset. Calls at the same time must be for different bytes. ErrNoSpace: the first n
+	// bytes were kept.
+	io.WriterAt
 
-	// Len is the number of bytes from the start that an earlier fill left, when the Partial was opened. They
-	// are whatever the store now returns for them: hash them before building on them.
-	Len() int64
+	// Left is what an earlier fill left, when the Partial was opened: hash it before building on it.
+	Left() Extents
 
 	// Reader reads what was written so far, whenever it was written.
 	Reader(ctx context.Context) (Reader, error)

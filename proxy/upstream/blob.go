@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 
@@ -19,16 +20,20 @@ type Blob struct {
 	// Size of the whole blob in bytes; -1 when the upstream does not say.
 	Size int64
 	// Partial is true when the upstream sends a part. When it sends the whole although only a part was asked for,
-	// Body still begins at the offset, after the bytes before it were transferred and thrown away.
+	// Body still begins at the offset, after the bytes before it were transferred and thrown away, and goes on to the
+	// blob's end.
 	Partial bool
+	// Ranges is true when the upstream says, or shows by a part, that it can send parts of this blob.
+	Ranges bool
 }
 
-// Blob fetches a blob from an offset in bytes on, 0 for all of it. The context must live as long as Body is read:
-// its end breaks the transfer off.
-func (c *Client) Blob(ctx context.Context, repository string, d digest.Digest, offset int64) (*Blob, error) {
+// Blob asks for length bytes of a blob from an offset on, -1 for all up to the end. The upstream may send fewer, or more.
+// The context must live as long as Body is read: its end breaks the transfer off. A Body that is read to its end leaves
+// its connection for the next request.
+func (c *Client) Blob(ctx context.Context, repository string, d digest.Digest, offset, length int64) (*Blob, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	timer := stallTimer(cancel, c.timeouts.Document)
-	resp, err := c.sendBlob(ctx, blobRequest(repository, d), offset)
+	resp, err := c.sendBlob(ctx, blobRequest(repository, d), rangeOf(offset, length))
 	timer.Stop()
 	if err != nil {
 		cancel(nil)
@@ -41,17 +46,34 @@ func (c *Client) Blob(ctx context.Context, repository string, d digest.Digest, o
 		return nil, err
 	}
 	idle := &idleBody{resp: resp, cancel: cancel, timer: timer, timeout: c.timeouts.Idle}
-	return &Blob{Body: &spanBody{inner: idle, skip: s.skip, left: s.length}, Size: s.size, Partial: s.partial}, nil
+	return &Blob{
+		Body:    &spanBody{inner: idle, skip: s.skip, left: s.length},
+		Size:    s.size,
+		Partial: s.partial,
+		Ranges:  s.partial || strings.EqualFold(resp.Header.Get("Accept-Ranges"), "bytes"),
+	}, nil
 }
 
-// sendBlob asks for a range where there is an offset. Some registries (go-containerregistry's among them) answer 416 to
-// a range with an open end, so on 416 the whole is asked for, which also tells the size if the offset is beyond it.
-func (c *Client) sendBlob(ctx context.Context, what request, offset int64) (*http.Response, error) {
-	if offset == 0 {
+// rangeOf is the Range header (RFC 9110, section 14.2); "" where the whole is meant.
+func rangeOf(offset, length int64) string {
+	switch {
+	case length >= 0:
+		return fmt.Sprintf("bytes=%d-%d", offset, offset+max(length, 1)-1)
+	case offset > 0:
+		return fmt.Sprintf("bytes=%d-", offset)
+	default:
+		return ""
+	}
+}
+
+// sendBlob asks for a range, or for the whole. Some registries (go-containerregistry's among them) answer 416 to a range
+// with an open end, so on 416 the whole is asked for, which also tells the size if the offset is beyond it.
+func (c *Client) sendBlob(ctx context.Context, what request, bytes string) (*http.Response, error) {
+	if bytes == "" {
 		return c.send(ctx, http.MethodGet, what, http.StatusOK)
 	}
 	ranged := what
-	ranged.bytes = fmt.Sprintf("bytes=%d-", offset)
+	ranged.bytes = bytes
 	resp, err := c.send(ctx, http.MethodGet, ranged, http.StatusOK, http.StatusPartialContent)
 	if Status(err) == http.StatusRequestedRangeNotSatisfiable {
 		return c.send(ctx, http.MethodGet, what, http.StatusOK)
@@ -83,7 +105,7 @@ type span struct {
 	partial bool
 }
 
-// spanOf checks that the answer holds what was asked for.
+// spanOf checks that the answer begins with what was asked for.
 func spanOf(resp *http.Response, offset int64) (span, error) {
 	if resp.StatusCode == http.StatusPartialContent {
 		return partialSpan(resp, offset)

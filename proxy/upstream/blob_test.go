@@ -5,15 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 )
 
-func readBlob(t *testing.T, c *Client, offset int64) (string, *Blob, error) {
+func readBlob(t *testing.T, c *Client, offset, length int64) (string, *Blob, error) {
 	t.Helper()
-	b, err := c.Blob(t.Context(), "a", blobDigest, offset)
+	b, err := c.Blob(t.Context(), "a", blobDigest, offset, length)
 	if err != nil {
 		return "", nil, err
 	}
@@ -28,7 +33,7 @@ func TestBlobOfARealRegistry(t *testing.T) {
 	server, _ := serve(t, realRegistry(t, "a"))
 	c := client(t, server.URL)
 	for _, offset := range []int64{0, 4} {
-		got, b, err := readBlob(t, c, offset)
+		got, b, err := readBlob(t, c, offset, -1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -40,7 +45,7 @@ func TestBlobOfARealRegistry(t *testing.T) {
 	if err != nil || head.Size != 10 || head.Digest != blobDigest {
 		t.Errorf("HEAD: got %+v, %v", head, err)
 	}
-	if _, err := c.Blob(t.Context(), "a", digest.FromString("nothing"), 0); !IsNotFound(err) {
+	if _, err := c.Blob(t.Context(), "a", digest.FromString("nothing"), 0, -1); !IsNotFound(err) {
 		t.Errorf("a blob that is not there: %v", err)
 	}
 }
@@ -76,7 +81,7 @@ func TestBlobAnswersToARange(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			server, seen := serve(t, tc.answer)
-			got, b, err := readBlob(t, client(t, server.URL), 4)
+			got, b, err := readBlob(t, client(t, server.URL), 4, -1)
 			if IsInvalidResponse(err) != tc.wantInvalid || (err != nil) != tc.wantInvalid {
 				t.Fatalf("got the error %v", err)
 			}
@@ -90,12 +95,72 @@ func TestBlobAnswersToARange(t *testing.T) {
 	}
 }
 
+func TestBlobOfALength(t *testing.T) {
+	part := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Range", "bytes 2-5/10")
+		w.WriteHeader(http.StatusPartialContent)
+		_, _ = io.WriteString(w, "2345")
+	}
+	tests := map[string]struct {
+		answer         http.HandlerFunc
+		offset, length int64
+		asked, want    string
+		ranges         bool
+	}{
+		"a part that is sent":                {part, 2, 4, "bytes=2-5", "2345", true},
+		"less of a part than is sent":        {part, 2, 2, "bytes=2-3", "2345", true},
+		"the whole is sent":                  {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, blobContent) }, 2, 4, "bytes=2-5", "23456789", false},
+		"the whole is sent, of no length":    {func(w http.ResponseWriter, _ *http.Request) { flush(w, "01234"); flush(w, "56789") }, 2, 4, "bytes=2-5", "23456789", false},
+		"the first bytes, the whole is sent": {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, blobContent) }, 0, 4, "bytes=0-3", blobContent, false},
+		"all of it": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Accept-Ranges", "bytes")
+			_, _ = io.WriteString(w, blobContent)
+		}, 0, -1, "", blobContent, true},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			server, seen := serve(t, tc.answer)
+			got, b, err := readBlob(t, client(t, server.URL), tc.offset, tc.length)
+			if err != nil || got != tc.want || b.Ranges != tc.ranges {
+				t.Errorf("got %q, error %v, ranges %v; want %q, ranges %v", got, err, b.Ranges, tc.want, tc.ranges)
+			}
+			if asked := seen.requests()[0].bytes; asked != tc.asked {
+				t.Errorf("asked for %q, want %q", asked, tc.asked)
+			}
+		})
+	}
+}
+
+// TestBlobReadToItsEndLeavesItsConnection is what makes segments cheap.
+func TestBlobReadToItsEndLeavesItsConnection(t *testing.T) {
+	var connections atomic.Int64
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.ServeContent(w, r, "", time.Time{}, strings.NewReader(blobContent))
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	c := client(t, server.URL)
+	for offset := range int64(10) {
+		if got, _, err := readBlob(t, c, offset, 1); err != nil || got != blobContent[offset:offset+1] {
+			t.Fatalf("got %q, %v", got, err)
+		}
+	}
+	if got := connections.Load(); got != 1 {
+		t.Errorf("ten parts took %d connections, want 1", got)
+	}
+}
+
 func TestBlobOfUnknownLength(t *testing.T) {
 	server, _ := serveFunc(t, func(w http.ResponseWriter, _ *http.Request) {
 		flush(w, "01234")
 		flush(w, "56789")
 	})
-	got, b, err := readBlob(t, client(t, server.URL), 0)
+	got, b, err := readBlob(t, client(t, server.URL), 0, -1)
 	if err != nil || got != blobContent || b.Size != -1 {
 		t.Errorf("got %q of %d, %v", got, b.Size, err)
 	}
@@ -110,7 +175,7 @@ func TestBlobThatEndsEarlyIsUnavailability(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			server, _ := serve(t, answer)
-			_, _, err := readBlob(t, client(t, server.URL), 4)
+			_, _, err := readBlob(t, client(t, server.URL), 4, -1)
 			if !IsUnavailable(err) {
 				t.Errorf("got %v, want it to be unavailability", err)
 			}
@@ -137,7 +202,7 @@ func TestBlobWithAnEarlyEndOfAWellFormedBody(t *testing.T) {
 		w.WriteHeader(http.StatusPartialContent)
 		flush(w, "45") // Chunked, and ended properly.
 	})
-	if _, _, err := readBlob(t, client(t, server.URL), 4); !errors.Is(err, io.ErrUnexpectedEOF) || !IsUnavailable(err) {
+	if _, _, err := readBlob(t, client(t, server.URL), 4, -1); !errors.Is(err, io.ErrUnexpectedEOF) || !IsUnavailable(err) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -148,7 +213,7 @@ func TestBlobThatStalls(t *testing.T) {
 		flush(w, "01234")
 		<-r.Context().Done()
 	})
-	got, _, err := readBlob(t, clientWith(t, server.URL, brief()), 0)
+	got, _, err := readBlob(t, clientWith(t, server.URL, brief()), 0, -1)
 	if got != "01234" || !IsUnavailable(err) || !errors.Is(err, errStalled) {
 		t.Errorf("got %q and %v, want a stall after five bytes", got, err)
 	}
@@ -161,7 +226,7 @@ func TestBlobWhoseReaderLeaves(t *testing.T) {
 		<-r.Context().Done()
 	})
 	ctx, cancel := context.WithCancel(t.Context())
-	b, err := client(t, server.URL).Blob(ctx, "a", blobDigest, 0)
+	b, err := client(t, server.URL).Blob(ctx, "a", blobDigest, 0, -1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +246,7 @@ func TestBlobBodyClosedEarlyEndsTheTransfer(t *testing.T) {
 		flush(w, "0")
 		<-r.Context().Done()
 	})
-	b, err := client(t, server.URL).Blob(t.Context(), "a", blobDigest, 0)
+	b, err := client(t, server.URL).Blob(t.Context(), "a", blobDigest, 0, -1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func TestRedirectToAnotherHostCarriesNoAuthorization(t *testing.T) {
 	directory := basicAuth(t)
 
 	c := client(t, server.URL, func(cfg *config.UpstreamConfiguration) { cfg.CredentialsDirectory = directory })
-	got, _, err := readBlob(t, c, 0)
+	got, _, err := readBlob(t, c, 0, -1)
 	if err != nil || got != blobContent {
 		t.Fatalf("got %q, %v", got, err)
 	}
@@ -50,7 +50,7 @@ func TestRedirectKeepsTheRange(t *testing.T) {
 		http.ServeContent(w, r, "", zeroTime, strings.NewReader(blobContent))
 	})
 	server, _ := serve(t, http.RedirectHandler(cdn.URL, http.StatusFound))
-	if got, b, err := readBlob(t, client(t, server.URL), 4); err != nil || got != "456789" || !b.Partial {
+	if got, b, err := readBlob(t, client(t, server.URL), 4, -1); err != nil || got != "456789" || !b.Partial {
 		t.Errorf("got %q, %v", got, err)
 	}
 	if got := seen.requests()[0].bytes; got != "bytes=4-" {
@@ -72,7 +72,7 @@ func TestErrorsOfRedirectsTellNoSignature(t *testing.T) {
 				w.Header().Set("Location", location)
 				w.WriteHeader(http.StatusTemporaryRedirect)
 			})
-			_, _, err := readBlob(t, client(t, server.URL), 0)
+			_, _, err := readBlob(t, client(t, server.URL), 0, -1)
 			if err == nil || strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("got %v, want an error without the signature", err)
 			}
@@ -84,7 +84,7 @@ func TestTooManyRedirects(t *testing.T) {
 	server, seen := serveFunc(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, r.URL.Path, http.StatusFound)
 	})
-	if _, _, err := readBlob(t, client(t, server.URL), 0); !IsInvalidResponse(err) {
+	if _, _, err := readBlob(t, client(t, server.URL), 0, -1); !IsInvalidResponse(err) {
 		t.Errorf("got %v, want it refused", err)
 	}
 	if got := len(seen.requests()); got != maxRedirects+1 {

@@ -111,7 +111,7 @@ func TestUpstreamThatNeverAnswers(t *testing.T) {
 	if _, err := c.Manifest(t.Context(), "a", tagged(t, "v1")); !IsUnavailable(err) {
 		t.Errorf("a manifest: got %v", err)
 	}
-	if _, err := c.Blob(t.Context(), "a", blobDigest, 0); !IsUnavailable(err) {
+	if _, err := c.Blob(t.Context(), "a", blobDigest, 0, -1); !IsUnavailable(err) {
 		t.Errorf("a blob: got %v", err)
 	}
 }
@@ -136,7 +136,7 @@ func TestRedirectBodyThatNeverEnds(t *testing.T) {
 		<-r.Context().Done()
 	})
 	c := clientWith(t, server.URL, Timeouts{Document: 50 * time.Millisecond})
-	if _, err := c.Blob(t.Context(), "a", blobDigest, 0); !IsUnavailable(err) {
+	if _, err := c.Blob(t.Context(), "a", blobDigest, 0, -1); !IsUnavailable(err) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -187,7 +187,7 @@ func TestBodiesAreNeverDecompressed(t *testing.T) {
 		_, _ = io.WriteString(w, blobContent)
 	}))
 	t.Cleanup(server.Close)
-	if got, b, err := readBlob(t, client(t, server.URL), 0); err != nil || got != blobContent || b.Size != 10 {
+	if got, b, err := readBlob(t, client(t, server.URL), 0, -1); err != nil || got != blobContent || b.Size != 10 {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
@@ -210,7 +210,7 @@ func TestConnectionsAreUsedAgain(t *testing.T) {
 		if _, err := c.Manifest(t.Context(), "a", tagged(t, "v2")); !IsNotFound(err) {
 			t.Fatal(err)
 		}
-		if _, _, err := readBlob(t, c, 0); err != nil {
+		if _, _, err := readBlob(t, c, 0, -1); err != nil {
 			t.Fatal(err)
 		}
 	}

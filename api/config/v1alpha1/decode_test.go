@@ -109,6 +109,8 @@ func TestDecodeRefusesAndNamesTheField(t *testing.T) {
 		"a high watermark below the default":    {proxy, proxyFile, "/registryhub}", "/registryhub, eviction: {highWatermarkPercent: 50}}", "80 is not below highWatermarkPercent, which is 50"},
 		"an idle time below the known":          {proxy, proxyFile, "/registryhub}", "/registryhub, eviction: {maxIdle: 1h59m}}", "store.eviction.maxIdle"},
 		"an unknown eviction":                   {proxy, proxyFile, "/registryhub}", "/registryhub, eviction: {policy: LFU}}", "store.eviction.policy"},
+		"segments that are too small":           {proxy, proxyFile, "mirror:", "mirror:\n  segments: {size: 64Ki}", "mirror.segments.size"},
+		"segments without end":                  {proxy, proxyFile, "mirror:", "mirror:\n  segments: {parallel: 17}", "mirror.segments.parallel"},
 		"a node's hub without hosts":            {node, nodeFile, "hosts: [docker.io]", "hosts: []", "hubs[0].hosts"},
 		"an IPv6 host without its brackets":     {node, nodeFile, "hosts: [docker.io]", "hosts: ['fd00::1']", "hubs[0].hosts[0]"},
 		"an endpoint with a path":               {node, nodeFile, "http://10.96.31.7:5000", "http://10.96.31.7:5000/", "hubs[0].endpoint"},

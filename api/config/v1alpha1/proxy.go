@@ -76,6 +76,9 @@ type MirrorConfiguration struct {
 
 	// Tags says how long a tag is believed.
 	Tags TagsConfiguration `json:"tags,omitempty"`
+
+	// Segments are what large blobs are fetched in.
+	Segments SegmentsConfiguration `json:"segments,omitempty"`
 }
 
 // MirrorHost is one registry host and where its content comes from.
@@ -137,6 +140,7 @@ func (c *ProxyConfiguration) Default() {
 	if c.Mirror == nil {
 		return
 	}
+	c.Mirror.Segments.setDefaults()
 	setDefaultDuration(&c.Mirror.Tags.RevalidateAfter, 5*time.Minute)
 	setDefaultDuration(&c.Mirror.Tags.StaleIfError, 168*time.Hour)
 	for i := range c.Mirror.FallbackRules {
@@ -180,6 +184,7 @@ func (m *MirrorConfiguration) validate() error {
 		errs = append(errs, rule.Validate(fmt.Sprintf("mirror.fallbackRules[%d]", i)))
 	}
 	errs = append(errs,
+		m.Segments.validate("mirror.segments"),
 		validateNotNegative("mirror.tags.revalidateAfter", m.Tags.RevalidateAfter),
 		validateNotNegative("mirror.tags.staleIfError", m.Tags.StaleIfError))
 	return errors.Join(errs...)

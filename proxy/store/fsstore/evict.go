@@ -72,6 +72,9 @@ func removeUnlocked(path string, unusedSince time.Time) error {
 		err = store.ErrInUse
 	case err == nil:
 		err = removeUnused(path, unusedSince)
+		if err == nil {
+			err = newJournal(path).remove()
+		}
 	}
 	return errors.Join(err, file.Close())
 }

@@ -2,6 +2,7 @@
 //
 //	blobs/<algorithm>/<2 hex>/<hex>              an object, then a trailer of 16 bytes that holds its size
 //	partial/<algorithm>-<hex>                    a fill, locked (flock) by the process that writes it
+//	partial/<algorithm>-<hex>.journal            what of it was written, with checksums
 //	quarantine/<algorithm>-<hex>                 an object that was found damaged
 //	repositories/<host>/<name...>/_links/<algorithm>/<hex>
 //	repositories/<host>/<name...>/_tags/<tag>
@@ -57,18 +58,24 @@ func Open(root string) (*Store, error) {
 	return s, nil
 }
 
+// removeLeftovers removes files that a crash left and nobody takes up. A young one may be that of a predecessor that drains.
 func (s *Store) removeLeftovers() error {
-	dir := filepath.Join(s.root, "tmp")
+	everything := func(string) bool { return true }
+	return errors.Join(removeStale(filepath.Join(s.root, "tmp"), everything), removeStale(filepath.Join(s.root, "partial"), isOrphan))
+}
+
+func removeStale(dir string, left func(path string) bool) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
 	for _, entry := range entries {
+		path := filepath.Join(dir, entry.Name())
 		info, err := entry.Info()
-		if err != nil || time.Since(info.ModTime()) < staleTemporary {
-			continue // gone meanwhile, or being written by a predecessor that drains
+		if err != nil || time.Since(info.ModTime()) < staleTemporary || !left(path) {
+			continue // or gone meanwhile
 		}
-		if err := os.Remove(filepath.Join(dir, entry.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}

@@ -58,23 +58,6 @@ func TestDamagedObjectIsPutAsideAndMissing(t *testing.T) {
 	}
 }
 
-func TestFillOfAKilledProcessThatHadWrittenItsTrailerIsTakenUp(t *testing.T) {
-	dir := t.TempDir()
-	d := digest.FromString("abcdef")
-	put(t, open(t, dir), "abcdef")
-	blob := filepath.Join(dir, "blobs", "sha256", d.Encoded()[:2], d.Encoded())
-	must(t, os.Rename(blob, filepath.Join(dir, "partial", "sha256-"+d.Encoded())))
-
-	p, err := open(t, dir).Partial(t.Context(), d, -1)
-	must(t, err)
-	if p.Len() != 6 {
-		t.Errorf("length of the fill: got %d, want 6", p.Len())
-	}
-	proof, err := store.Prove(d, []byte("abcdef"))
-	must(t, err)
-	must(t, p.Commit(t.Context(), proof))
-}
-
 func TestTornMetadataIsMissing(t *testing.T) {
 	dir := t.TempDir()
 	s, r := open(t, dir), store.Repository{Host: "docker.io", Name: "library/debian"}

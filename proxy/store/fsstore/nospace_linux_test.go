@@ -24,7 +24,7 @@ func TestFullDiskIsErrNoSpaceAndWhatIsThereStays(t *testing.T) {
 	written := 0
 	for err == nil {
 		var n int
-		n, err = p.Write(make([]byte, 100_000))
+		n, err = p.WriteAt(make([]byte, 100_000), int64(written))
 		written += n
 	}
 	if !errors.Is(err, store.ErrNoSpace) || written == 0 {

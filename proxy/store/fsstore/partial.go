@@ -19,11 +19,12 @@ type partial struct {
 	store  *Store
 	digest digest.Digest
 	file   *os.File
-	length int64 // that an earlier fill left
-	size   int64 // written so far
+	left   store.Extents // by an earlier fill
 
-	mu   sync.Mutex // guards path against readers that open it while it is renamed
-	path string
+	mu      sync.Mutex // guards what follows
+	written store.Extents
+	journal *journal
+	path    string // changes when the file is renamed, while readers open it
 }
 
 // Partial implements store.Content.
@@ -35,7 +36,7 @@ func (s *Store) Partial(_ context.Context, d digest.Digest, size int64) (store.P
 	if err != nil {
 		return nil, fmt.Errorf("filling %s: %w", d, err)
 	}
-	p := &partial{store: s, digest: d, file: file, path: s.partialPath(d)}
+	p := &partial{store: s, digest: d, file: file, path: s.partialPath(d), journal: newJournal(s.partialPath(d))}
 	if _, err := os.Stat(s.blobPath(d)); err == nil {
 		return nil, errors.Join(fmt.Errorf("filling %s: %w", d, store.ErrExists), p.Discard())
 	}
@@ -77,35 +78,36 @@ func sameFile(file *os.File, path string) bool {
 	return err == nil && os.SameFile(held, named)
 }
 
-// adopt finds how much an earlier fill left. A commit that was cut short left the trailer too, which is taken off;
-// what is longer than the object can be is thrown away.
+// adopt finds what an earlier fill left: what its journal speaks of and the file still has. More than the object can
+// have is thrown away.
 func (p *partial) adopt(size int64) error {
-	info, err := p.file.Stat()
+	left, err := p.journal.adopt(p.file)
 	if err != nil {
 		return err
 	}
-	p.length = info.Size()
-	if _, size, err := whole(p.file); err == nil {
-		p.length = size
+	if size >= 0 && len(left) > 0 && left[len(left)-1].End > size {
+		left = nil
 	}
-	if size >= 0 && p.length > size {
-		p.length = 0
+	if left == nil {
+		err = errors.Join(p.file.Truncate(0), p.journal.clear())
 	}
-	if err := p.file.Truncate(p.length); err != nil {
-		return err
+	p.left = left
+	for _, run := range left {
+		p.written = p.written.Add(run)
 	}
-	p.size = p.length
-	_, err = p.file.Seek(p.length, 0)
 	return err
 }
 
-func (p *partial) Len() int64 { return p.length }
+func (p *partial) Left() store.Extents { return p.left }
 
-func (p *partial) Write(b []byte) (int, error) {
-	n, err := p.file.Write(b)
-	p.size += int64(n)
+func (p *partial) WriteAt(b []byte, offset int64) (int, error) {
+	n, err := p.file.WriteAt(b, offset)
+	p.mu.Lock()
+	p.written = p.written.Add(store.Extent{Start: offset, End: offset + int64(n)})
+	p.journal.add(offset, b[:n])
+	p.mu.Unlock()
 	if err != nil {
-		return n, fmt.Errorf("filling %s at byte %d: %w", p.digest, p.size, typed(err))
+		return n, fmt.Errorf("filling %s at byte %d: %w", p.digest, offset+int64(n), typed(err))
 	}
 	return n, nil
 }
@@ -121,52 +123,57 @@ func (p *partial) Reader(context.Context) (store.Reader, error) {
 }
 
 func (p *partial) Commit(_ context.Context, proof store.Proof) error {
-	if proof.Digest() != p.digest || proof.Size() != p.size {
-		return errors.Join(fmt.Errorf("committing %d bytes of %s: the proof is for %d bytes of %q",
-			p.size, p.digest, proof.Size(), proof.Digest()), p.Discard())
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if proof.Digest() != p.digest || !p.written.Whole(proof.Size()) {
+		return errors.Join(fmt.Errorf("committing %v of %s: the proof is for %d bytes of %q",
+			p.written, p.digest, proof.Size(), proof.Digest()), p.discard())
 	}
-	if err := p.commit(); err != nil {
-		return errors.Join(fmt.Errorf("committing %s: %w", p.digest, typed(err)), p.Discard())
+	if err := p.commit(proof.Size()); err != nil {
+		return errors.Join(fmt.Errorf("committing %s: %w", p.digest, typed(err)), p.discard())
 	}
-	return p.file.Close()
+	return errors.Join(p.journal.remove(), p.file.Close())
 }
 
-func (p *partial) commit() error {
+func (p *partial) commit(size int64) error {
 	target := p.store.blobPath(p.digest)
 	if err := ensureDir(filepath.Dir(target)); err != nil {
 		return err
 	}
-	if _, err := p.file.Write(trailer(p.size)); err != nil {
+	if err := p.file.Truncate(size); err != nil {
+		return err
+	}
+	if _, err := p.file.WriteAt(trailer(size), size); err != nil {
 		return err
 	}
 	if err := p.file.Sync(); err != nil {
 		return err
 	}
-	if err := p.rename(target); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(target))
-}
-
-func (p *partial) rename(target string) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	if err := os.Rename(p.path, target); err != nil {
 		return err
 	}
 	p.path = target
-	return nil
+	return syncDir(filepath.Dir(target))
 }
 
-// Discard removes the file while it is still locked, so that nobody adopts it in between.
 func (p *partial) Discard() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.discard()
+}
+
+// discard removes the file while it is still locked, so that nobody adopts it in between.
+func (p *partial) discard() error {
 	err := os.Remove(p.path)
 	if errors.Is(err, os.ErrNotExist) {
 		err = nil
 	}
-	return errors.Join(err, p.file.Close())
+	return errors.Join(err, p.journal.remove(), p.file.Close())
 }
 
-func (p *partial) Close() error { return p.file.Close() }
+func (p *partial) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.journal.flush()
+	return errors.Join(p.journal.close(), p.file.Close())
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
@@ -67,10 +68,10 @@ func testNotFound(t *testing.T, place Opener) {
 func testCommit(t *testing.T, place Opener) {
 	s := place()
 	p := fill(t, s, "abcdef")
-	equal(t, "length at first", p.Len(), 0)
-	write(t, p, "abc")
+	wantLeft(t, p)
+	writeAt(t, p, 0, "abc")
 	wantNotFound(t, s, digest.FromString("abcdef"))
-	write(t, p, "def")
+	writeAt(t, p, 3, "def")
 	must(t, p.Commit(t.Context(), prove(t, "abcdef")))
 	equal(t, "all", read(t, open(t, place(), digest.FromString("abcdef")), 0, 6), "abcdef")
 }
@@ -83,7 +84,7 @@ func testReaders(t *testing.T, place Opener) {
 	}
 	for _, name := range []string{"close", "discard", "commit"} {
 		p := fill(t, place(), "abcdef")
-		write(t, p, "abcdef"[p.Len():])
+		write(t, p, "abcdef"[p.Left().From(0):])
 		r, err := p.Reader(t.Context())
 		must(t, err)
 		equal(t, name+": before", read(t, r, 0, 3), "abc")
@@ -118,7 +119,7 @@ func testResume(t *testing.T, place Opener) {
 	must(t, p.Close())
 
 	p = fill(t, place(), "abcdef")
-	equal(t, "length", p.Len(), 4)
+	wantLeft(t, p, store.Extent{Start: 0, End: 4})
 	r, err := p.Reader(t.Context())
 	must(t, err)
 	equal(t, "what was left", read(t, r, 0, 4), "abcd")
@@ -128,12 +129,52 @@ func testResume(t *testing.T, place Opener) {
 	equal(t, "all", read(t, open(t, place(), digest.FromString("abcdef")), 0, 6), "abcdef")
 }
 
+func testAnyOrder(t *testing.T, place Opener) {
+	data := strings.Repeat("0123456789abcdef", 4096)
+	s, d := place(), digest.FromString(data)
+	p := fill(t, s, data)
+	var writers sync.WaitGroup
+	const piece = 1000
+	for start := 0; start < len(data); start += piece {
+		writers.Go(func() {
+			if _, err := p.WriteAt([]byte(data[start:min(start+piece, len(data))]), int64(start)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	writers.Wait()
+	must(t, p.Commit(t.Context(), prove(t, data)))
+	equal(t, "all", read(t, open(t, place(), d), 0, int64(len(data))), data)
+}
+
+func testGaps(t *testing.T, place Opener) {
+	p := fill(t, place(), "abcdefghi")
+	writeAt(t, p, 3, "def")
+	writeAt(t, p, 7, "h")
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p = fill(t, place(), "abcdefghi")
+	wantLeft(t, p, store.Extent{Start: 3, End: 6}, store.Extent{Start: 7, End: 8})
+	writeAt(t, p, 0, "abc")
+	writeAt(t, p, 6, "g")
+	if err := p.Commit(t.Context(), prove(t, "abcdefghi")); err == nil {
+		t.Error("commit of a fill with its end missing: no error")
+	}
+	p = fill(t, place(), "abcdefghi")
+	wantLeft(t, p)
+	writeAt(t, p, 3, "defghi")
+	writeAt(t, p, 0, "abc")
+	must(t, p.Commit(t.Context(), prove(t, "abcdefghi")))
+	equal(t, "all", read(t, open(t, place(), digest.FromString("abcdefghi")), 0, 9), "abcdefghi")
+}
+
 func testDiscard(t *testing.T, place Opener) {
 	p := fill(t, place(), "abcdef")
 	write(t, p, "abcd")
 	must(t, p.Discard())
 	p = fill(t, place(), "abcdef")
-	equal(t, "length", p.Len(), 0)
+	wantLeft(t, p)
 	must(t, p.Discard())
 }
 
@@ -142,7 +183,7 @@ func testTooLong(t *testing.T, place Opener) {
 	write(t, p, "abcdef")
 	must(t, p.Close())
 	p = fill(t, place(), "abc")
-	equal(t, "length", p.Len(), 0)
+	wantLeft(t, p)
 	must(t, p.Discard())
 }
 

@@ -79,7 +79,7 @@ func testRemoveFill(t *testing.T, place Opener) {
 	wantInUse(t, "filled since", remover(t, place).Remove(t.Context(), d, time.Now().Add(-time.Hour)))
 	must(t, remover(t, place).Remove(t.Context(), d, later()))
 	p = fill(t, place(), "abcdef")
-	equal(t, "length", p.Len(), 0)
+	wantLeft(t, p)
 	must(t, p.Discard())
 }
 

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/registryhub/registryhub/proxy/store"
@@ -26,6 +27,8 @@ func Run(t *testing.T, newPlace func(t *testing.T) Opener) {
 		"a fill is exclusive":                               testExclusive,
 		"a whole object is not filled again":                testExists,
 		"a closed fill is taken up by the next process":     testResume,
+		"bytes come in any order, from many at once":        testAnyOrder,
+		"what is missing is known after a closed fill":      testGaps,
 		"a discarded fill leaves nothing":                   testDiscard,
 		"a fill longer than its object begins again":        testTooLong,
 		"links are kept by repository":                      testLinks,
@@ -61,10 +64,24 @@ func fill(t *testing.T, s store.Store, data string) store.Partial {
 	return p
 }
 
+// write writes behind what was left, which is at the start.
 func write(t *testing.T, p store.Partial, data string) {
 	t.Helper()
-	_, err := io.WriteString(p, data)
+	writeAt(t, p, p.Left().From(0), data)
+}
+
+func writeAt(t *testing.T, p store.Partial, offset int64, data string) {
+	t.Helper()
+	n, err := p.WriteAt([]byte(data), offset)
 	must(t, err)
+	equal(t, "bytes written", n, len(data))
+}
+
+func wantLeft(t *testing.T, p store.Partial, want ...store.Extent) {
+	t.Helper()
+	if diff := cmp.Diff(store.Extents(want), p.Left()); diff != "" {
+		t.Errorf("left by an earlier fill (-want +got):\n%s", diff)
+	}
 }
 
 func open(t *testing.T, s store.Store, d digest.Digest) store.Object {

@@ -1,0 +1,191 @@
+package pullthrough
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"sync"
+)
+
+const (
+	// bufferSize is what one transfer holds in memory.
+	bufferSize = 64 << 10
+	// maxAside bounds the transfers of one blob that are begun, beside its regular ones, for clients that wait for bytes
+	// far ahead of those.
+	maxAside = 8
+	// maxLanes bounds, over all blobs, the transfers that are not their blob's first.
+	maxLanes = 64
+	// maxFills bounds the blobs that are fetched at a time. More wait for their turn.
+	maxFills = 512
+)
+
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+
+// start begins the crew with a transfer that is open already.
+func (w *filling) start(ctx context.Context, first *transfer) {
+	ctx, cancel := context.WithCancel(ctx)
+	w.change(func() {
+		w.crew.ctx, w.crew.cancel, w.crew.working, w.crew.regular = ctx, cancel, 1, 1
+		w.plan.step = max(w.size, 1)
+		if first.ranges && w.inSegments(w.size) {
+			w.crew.regular, w.crew.aside, w.plan.step = w.Segments.Parallel, maxAside, w.Segments.Size
+		}
+		one := &segment{at: first.offset, end: min(first.end, w.plan.have.Next(first.offset, w.size))}
+		w.plan.taken = append(w.plan.taken, one)
+		w.hire = w.enlist
+		w.crew.all.Go(func() { w.work(one, first) })
+		w.enlist()
+	})
+}
+
+// dismiss ends the transfers, and waits for them.
+func (w *filling) dismiss() {
+	w.change(func() {
+		w.crew.cancel()
+		w.hire = nil
+	})
+	w.crew.all.Wait()
+}
+
+// enlist begins as many transfers as there is work and leave for, for who holds mu.
+func (w *filling) enlist() {
+	for w.crew.working < w.leave() && w.enterLane() {
+		one := w.plan.take()
+		if one == nil {
+			<-w.lanes
+			return
+		}
+		w.crew.working++
+		w.crew.all.Go(func() {
+			defer func() { <-w.lanes }()
+			w.work(one, nil)
+		})
+	}
+}
+
+func (w *filling) enterLane() bool {
+	select {
+	case w.lanes <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+// leave is how many may work now, for who holds mu.
+func (w *filling) leave() int {
+	if w.crew.full != nil || w.crew.ctx.Err() != nil {
+		return 0
+	}
+	if _, wanted := w.plan.unserved(); wanted {
+		return w.crew.regular + w.crew.aside
+	}
+	return w.crew.regular
+}
+
+// work brings one segment after the other.
+func (w *filling) work(one *segment, t *transfer) {
+	for one != nil {
+		if t == nil {
+			t = w.newTransfer(w.source, one.at, one.end)
+			t.size, t.onlyPart = w.size, !w.alone()
+		}
+		err := w.pump(t, one)
+		err = errors.Join(err, t.close())
+		one, t = w.next(one, err), nil
+	}
+}
+
+// pump moves the bytes of a segment into the store.
+func (w *filling) pump(t *transfer, one *segment) error {
+	buffer := buffers.Get().(*[bufferSize]byte) //nolint:forcetypeassert // the pool holds nothing else
+	defer buffers.Put(buffer)
+	for {
+		left := w.ahead(one)
+		if left <= 0 {
+			return nil
+		}
+		n, err := t.read(w.crew.ctx, buffer[:min(bufferSize, left)])
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		kept, err := w.partial.WriteAt(buffer[:n], one.at)
+		w.wrote(t, one, kept, err)
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// alone reports whether nobody else brings anything.
+func (w *filling) alone() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.crew.working == 1
+}
+
+// ahead is how much of a segment is to come.
+func (w *filling) ahead(one *segment) int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return one.end - one.at
+}
+
+func (w *filling) wrote(t *transfer, one *segment, n int, err error) {
+	w.change(func() {
+		w.plan.wrote(one, int64(n))
+		if name := t.from.Name(); !slices.Contains(w.crew.upstreams, name) {
+			w.crew.upstreams = append(w.crew.upstreams, name)
+		}
+		if err != nil && w.crew.full == nil {
+			w.crew.full = err
+		}
+	})
+}
+
+// next gives a segment back and takes another. A transfer that failed ends, and the fill goes on with fewer: an upstream
+// may allow no more. The fill fails with the last.
+func (w *filling) next(one *segment, err error) (another *segment) {
+	w.change(func() {
+		w.plan.drop(one)
+		if err == nil && w.crew.working <= w.leave() {
+			another = w.plan.take()
+		}
+		if another != nil {
+			return
+		}
+		w.crew.working--
+		switch {
+		case err == nil:
+		case w.crew.working == 0:
+			w.crew.failed = err
+		default:
+			w.crew.regular, w.crew.aside = max(1, min(w.crew.regular-1, w.crew.working)), 0
+		}
+	})
+	return another
+}
+
+// crewBrought waits for bytes behind an offset and returns where they end.
+func (w *filling) crewBrought(ctx context.Context, offset int64) (int64, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for {
+		end := w.plan.have.From(offset)
+		switch {
+		case w.crew.full != nil:
+			return offset, w.crew.full
+		case end > offset:
+			return end, nil
+		case w.crew.failed != nil:
+			return offset, w.crew.failed
+		}
+		if err := w.pause(ctx); err != nil {
+			return offset, err
+		}
+	}
+}
