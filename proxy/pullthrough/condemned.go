@@ -18,35 +18,46 @@ const condemnedFor = time.Minute
 
 // condemned are the digests that were lately found to be something else.
 type condemned struct {
-	mu    sync.Mutex
-	until map[digest.Digest]time.Time
+	mu      sync.Mutex
+	digests map[digest.Digest]sentence
+}
+
+type sentence struct {
+	until time.Time
+	times int
 }
 
 func (c *condemned) add(d digest.Digest) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.until == nil {
-		c.until = map[digest.Digest]time.Time{}
+	if c.digests == nil {
+		c.digests = map[digest.Digest]sentence{}
 	}
-	for other, until := range c.until {
-		if time.Now().After(until) {
-			delete(c.until, other)
+	for other, s := range c.digests {
+		if time.Now().After(s.until) {
+			delete(c.digests, other)
 		}
 	}
-	c.until[d] = time.Now().Add(condemnedFor)
+	c.digests[d] = sentence{until: time.Now().Add(condemnedFor), times: c.digests[d].times + 1}
 }
 
 // lift ends it, when the right bytes are there.
 func (c *condemned) lift(d digest.Digest) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.until, d)
+	delete(c.digests, d)
 }
 
-func (c *condemned) has(d digest.Digest) bool {
+func (c *condemned) has(d digest.Digest) bool { return c.times(d) > 0 }
+
+// times is how often a digest was condemned lately.
+func (c *condemned) times(d digest.Digest) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return time.Now().Before(c.until[d])
+	if s := c.digests[d]; time.Now().Before(s.until) {
+		return s.times
+	}
+	return 0
 }
 
 // mismatched condemns a digest and says so.

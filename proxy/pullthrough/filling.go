@@ -29,9 +29,20 @@ func (m *Mirror) admitted(ctx context.Context, f *fill) error {
 	select {
 	case m.turns <- struct{}{}:
 		defer func() { <-m.turns }()
-		return m.fill(ctx, f)
+		return m.fillOrRetry(ctx, f)
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// fillOrRetry begins again after wrong bytes of which no client has any, at the next upstream where there is one.
+func (m *Mirror) fillOrRetry(ctx context.Context, f *fill) error {
+	for tries := max(2, len(f.source.host.Upstreams)); ; tries-- {
+		err := m.fill(ctx, f)
+		if tries == 1 || !errors.Is(err, errCondemned) || f.size > heldBack {
+			return err
+		}
+		f.change(func() { f.plan = plan{wants: f.plan.wants} })
 	}
 }
 
@@ -132,7 +143,9 @@ func (w *filling) firstTransfer() *transfer {
 	if w.inSegments(w.expected) && (end < 0 || end > start+w.Segments.Size) && start+w.Segments.Size < w.expected {
 		end = start + w.Segments.Size
 	}
-	return w.newTransfer(w.source, start, end)
+	t := w.newTransfer(w.source, start, end)
+	t.expected = w.expected
+	return t
 }
 
 // inSegments reports whether a blob of that size is worth several connections.

@@ -5,17 +5,14 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/registryhub/registryhub/proxy/distspec"
 	"github.com/registryhub/registryhub/proxy/store"
 )
 
 // follow serves a blob, or a range of it, from a fill as it grows. The header goes out with the first byte, or after
 // headersWithin when the range begins far ahead of the fill.
 func (m *Mirror) follow(ctx context.Context, b blobRequest, f *fill) (err error) {
-	now, err := f.until(ctx, func() bool { return f.size >= 0 })
-	if err != nil {
-		return err
-	}
-	p, err := pieceOf(b.r, now.size)
+	p, now, err := f.first(ctx, b.r)
 	if err != nil {
 		return err
 	}
@@ -27,23 +24,42 @@ func (m *Mirror) follow(ctx context.Context, b blobRequest, f *fill) (err error)
 		return m.storeTrouble(err)
 	}
 	defer func() { err = errors.Join(err, reader.Close()) }()
-	if err := f.firstByte(ctx, p); err != nil {
-		return asUnavailable(err)
-	}
 	writeBlobHeader(b.w, b.source, p)
 	return m.send(ctx, b, f, reader, p)
 }
 
-// firstByte waits for the first byte of a piece, but not so long that the header would be late.
-func (f *fill) firstByte(ctx context.Context, p piece) error {
+// first waits for the first byte of what a request asks for, but not so long that the header would be late. As long as no
+// client has a byte a fill may begin again, and find another size.
+func (f *fill) first(ctx context.Context, r *http.Request) (piece, state, error) {
 	bounded, cancel := context.WithTimeout(ctx, headersWithin)
 	defer cancel()
-	end, now, err := f.await(bounded, p.First)
+	for {
+		now, err := f.until(ctx, func() bool { return f.size >= 0 })
+		if err != nil {
+			return piece{}, now, err
+		}
+		p, err := pieceOf(r, now.size)
+		if err != nil {
+			return p, now, err
+		}
+		end, now, slow := f.await(bounded, p.First)
+		if ctx.Err() != nil {
+			return p, now, ctx.Err()
+		}
+		if err := now.withoutByte(end > p.First, slow != nil); err != nil || now.size == p.size {
+			return p, now, err
+		}
+	}
+}
+
+// withoutByte is why a request gets no header, when it has waited for a byte and got none: the fill failed, or is slow and
+// may still begin again.
+func (s state) withoutByte(got, slow bool) error {
 	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case err == nil && end <= p.First && now.err != nil && !errors.Is(now.err, errNotKept):
-		return now.err
+	case slow && s.size <= heldBack:
+		return distspec.Unavailable(errSlow)
+	case !slow && !got && s.err != nil && !errors.Is(s.err, errNotKept):
+		return asUnavailable(s.err)
 	default:
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -296,5 +297,86 @@ func TestPathsAndMethods(t *testing.T) {
 	}
 	if dirs, err := os.ReadDir(r.dir + "/repositories"); err != nil || len(dirs) != 1 {
 		t.Errorf("hosts in the store: got %v (%v), want one", dirs, err)
+	}
+}
+
+func TestSmallBlobThatIsWrongAtOneUpstreamComesFromTheNextAndNobodySees(t *testing.T) {
+	for name, wrong := range map[string]fault{
+		"a flipped bit":   flipped(0),
+		"another length":  answers("<html>sign in</html>"),
+		"a longer answer": answers(strings.Repeat("<p>sign in</p>", 1000)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			bad, good := newOrigin(t), newOrigin(t)
+			img := good.pushImage(t, "team/app", "1", 1000)
+			bad.pushBlob(t, "team/app", img.content)
+			bad.fail(wrong)
+			r := start(t, setup{upstreams: []string{bad.URL, bad.URL, good.URL}})
+			r.get(t, "team/app/blobs/"+img.layer.String()).want(t, 200, img.content)
+			if got := len(r.events.with("transfer thrown away")); got != 2 {
+				t.Errorf("it was said %d times, want 2", got)
+			}
+		})
+	}
+}
+
+func TestSmallBlobThatIsWrongOnceIsAskedForAgain(t *testing.T) {
+	o := newOrigin(t)
+	img := o.pushImage(t, "team/app", "1", 1000)
+	var once sync.Once
+	o.fail(func(w http.ResponseWriter, req *http.Request, next http.Handler) {
+		as := next.ServeHTTP
+		once.Do(func() { as = func(w http.ResponseWriter, req *http.Request) { flipped(0)(w, req, next) } })
+		as(w, req)
+	})
+	r := start(t, setup{upstreams: []string{o.URL}})
+	r.get(t, "team/app/blobs/"+img.layer.String()).want(t, 200, img.content)
+}
+
+func TestBlobOfAnotherSizeThanItsManifestSaysIsNotTaken(t *testing.T) {
+	bad, good := newOrigin(t), newOrigin(t)
+	img := good.pushImage(t, "team/app", "1", 1<<20)
+	bad.push(t, http.MethodPut, "/v2/team/app/manifests/1", typeManifest, img.body)
+	r := start(t, setup{upstreams: []string{bad.URL, good.URL}})
+	r.get(t, "team/app/manifests/1").want(t, 200, img.body)
+	bad.fail(answers(strings.Repeat("<p>sign in</p>", 50_000)))
+	r.get(t, "team/app/blobs/"+img.layer.String()).want(t, 200, img.content)
+}
+
+// answers is 200 with that body, whatever is asked.
+func answers(body string) fault {
+	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+func TestUpstreamWhoseAnswerCannotBeUsedIsPassedOver(t *testing.T) {
+	for name, unusable := range map[string]fault{
+		"no length": func(w http.ResponseWriter, req *http.Request, next http.Handler) {
+			w.(http.Flusher).Flush()
+			next.ServeHTTP(w, req)
+		},
+		"the first half, and then not found": func() fault {
+			var once sync.Once
+			return func(w http.ResponseWriter, req *http.Request, next http.Handler) {
+				w404 := true
+				once.Do(func() { w404 = false })
+				if w404 {
+					w.WriteHeader(http.StatusNotFound)
+					return
+				}
+				next.ServeHTTP(&cuttingWriter{ResponseWriter: w, left: 500 << 10}, req)
+			}
+		}(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			bad, good := newOrigin(t), newOrigin(t)
+			img := bad.pushImage(t, "team/app", "1", 1<<20)
+			good.pushBlob(t, "team/app", img.content)
+			bad.fail(unusable)
+			r := start(t, setup{upstreams: []string{bad.URL, good.URL}})
+			r.get(t, "team/app/blobs/"+img.layer.String()).want(t, 200, img.content)
+		})
 	}
 }

@@ -35,6 +35,8 @@ type transfer struct {
 	ranges bool  // the upstream can send parts
 	// onlyPart refuses the whole where a part was asked for.
 	onlyPart bool
+	// expected is the size that a manifest says, 0 where none does: another is refused before a byte of it is taken.
+	expected int64
 	from     *upstream.Client
 	body     io.ReadCloser
 
@@ -45,7 +47,7 @@ type transfer struct {
 // newTransfer does not ask anybody yet. A digest that was lately found wrong is asked of the other upstreams first.
 func (m *Mirror) newTransfer(s source, offset, end int64) *transfer {
 	t := &transfer{mirror: m, source: s, upstreams: slices.Clone(s.host.Upstreams), offset: offset, end: end, size: -1}
-	if m.condemned.has(s.digest) {
+	for range m.condemned.times(s.digest) % len(t.upstreams) {
 		t.turn()
 	}
 	return t
@@ -53,13 +55,13 @@ func (m *Mirror) newTransfer(s source, offset, end int64) *transfer {
 
 // open asks for what begins at the offset. The context is that of the whole transfer.
 func (t *transfer) open(ctx context.Context) error {
-	blob, err := ask(ctx, t.upstreams, func(u *upstream.Client) (*upstream.Blob, error) { return t.openAt(ctx, u) })
+	blob, err := ask(ctx, t.upstreams, func(u *upstream.Client) (*upstream.Blob, error) {
+		t.from = u
+		blob, err := u.Blob(ctx, t.source.effective, t.source.digest, t.offset, t.length())
+		return t.usable(blob, t.mirror.counted(u, "blob", err))
+	})
 	if err != nil {
 		return err
-	}
-	if blob.Size < 0 || (t.size >= 0 && blob.Size != t.size) {
-		cause := fmt.Errorf("%w, or says something else than before: %d, then %d bytes", errNoSize, t.size, blob.Size)
-		return errors.Join(distspec.Unavailable(cause), blob.Body.Close())
 	}
 	t.size, t.body, t.ranges = blob.Size, blob.Body, blob.Ranges
 	if t.end < 0 || t.end > t.size || (!blob.Partial && t.offset == 0) {
@@ -68,13 +70,35 @@ func (t *transfer) open(ctx context.Context) error {
 	return nil
 }
 
-func (t *transfer) openAt(ctx context.Context, u *upstream.Client) (*upstream.Blob, error) {
-	t.from = u
-	blob, err := u.Blob(ctx, t.source.effective, t.source.digest, t.offset, t.length())
-	if t.mirror.counted(u, "blob", err) == nil && t.onlyPart && !blob.Partial {
-		return nil, errors.Join(errNoParts, blob.Body.Close())
+// usable refuses an answer that another upstream may better. One that refuses what it, or another, has sent a part of is
+// in trouble, whatever it says.
+func (t *transfer) usable(blob *upstream.Blob, err error) (*upstream.Blob, error) {
+	if err != nil && t.size >= 0 && final(err) {
+		return nil, errors.New("refusing the rest of a blob that was there: " + err.Error())
 	}
-	return blob, err
+	if err != nil {
+		return nil, err
+	}
+	if err := t.refusal(blob); err != nil {
+		return nil, errors.Join(err, blob.Body.Close())
+	}
+	return blob, nil
+}
+
+// refusal says what is wrong with an answer.
+func (t *transfer) refusal(blob *upstream.Blob) error {
+	switch {
+	case blob.Size < 0:
+		return errNoSize
+	case t.size >= 0 && blob.Size != t.size:
+		return fmt.Errorf("the blob had %d bytes, and now has %d", t.size, blob.Size)
+	case t.expected > 0 && blob.Size != t.expected:
+		return fmt.Errorf("the blob has %d bytes, and %d by the manifest that names it", blob.Size, t.expected)
+	case t.onlyPart && !blob.Partial:
+		return errNoParts
+	default:
+		return nil
+	}
 }
 
 // length is what is left to be asked for; -1 for everything.
