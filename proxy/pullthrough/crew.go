@@ -6,11 +6,16 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"time"
 )
 
 const (
 	// bufferSize is what one transfer holds in memory.
 	bufferSize = 64 << 10
+	// tellAfter is how long bytes may wait for more before clients are told of them.
+	tellAfter = 5 * time.Millisecond
+	// hashAtOnce is what is worth waking the hashing for.
+	hashAtOnce = 1 << 20
 	// maxAside bounds the transfers of one blob that are begun, beside its regular ones, for clients that wait for bytes
 	// far ahead of those.
 	maxAside = 8
@@ -27,6 +32,7 @@ func (w *filling) start(ctx context.Context, first *transfer) {
 	ctx, cancel := context.WithCancel(ctx)
 	w.change(func() {
 		w.crew.ctx, w.crew.cancel, w.crew.working, w.crew.regular = ctx, cancel, 1, 1
+		w.crew.toHash = make(chan struct{}, 1)
 		w.plan.step = max(w.size, 1)
 		if first.ranges && w.inSegments(w.size) {
 			w.crew.regular, w.crew.aside, w.plan.step = w.Segments.Parallel, maxAside, w.Segments.Size
@@ -136,15 +142,48 @@ func (w *filling) ahead(one *segment) int64 {
 }
 
 func (w *filling) wrote(t *transfer, one *segment, n int, err error) {
-	w.change(func() {
-		w.plan.wrote(one, int64(n))
-		if name := t.from.Name(); !slices.Contains(w.crew.upstreams, name) {
-			w.crew.upstreams = append(w.crew.upstreams, name)
-		}
-		if err != nil && w.crew.full == nil {
-			w.crew.full = err
-		}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.plan.wrote(one, int64(n))
+	w.tellReaders(n)
+	if name := t.from.Name(); !slices.Contains(w.crew.upstreams, name) {
+		w.crew.upstreams = append(w.crew.upstreams, name)
+	}
+	if err != nil && w.crew.full == nil {
+		w.crew.full = err
+	}
+	w.tellHasher()
+}
+
+// tellReaders wakes those who have something to read now, for who holds mu. That costs more than a small write, so that
+// several are told of together.
+func (w *filling) tellReaders(n int) {
+	if w.crew.untold += n; w.crew.untold >= bufferSize {
+		w.crew.untold = 0
+		w.wakeReaders()
+		return
+	}
+	if w.crew.telling {
+		return
+	}
+	w.crew.telling = true
+	time.AfterFunc(tellAfter, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.crew.telling, w.crew.untold = false, 0
+		w.wakeReaders()
 	})
+}
+
+// tellHasher wakes it when there is enough to do, or no more to come, for who holds mu.
+func (w *filling) tellHasher() {
+	end := w.plan.have.From(w.crew.hashed)
+	if end-w.crew.hashed >= hashAtOnce || end == w.size || w.crew.full != nil || w.crew.failed != nil {
+		select {
+		case w.crew.toHash <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // next gives a segment back and takes another. A transfer that failed ends, and the fill goes on with fewer: an upstream
@@ -166,26 +205,32 @@ func (w *filling) next(one *segment, err error) (another *segment) {
 		default:
 			w.crew.regular, w.crew.aside = max(1, min(w.crew.regular-1, w.crew.working)), 0
 		}
+		w.tellHasher()
 	})
 	return another
 }
 
-// crewBrought waits for bytes behind an offset and returns where they end.
+// crewBrought waits for bytes behind an offset, until they are worth the while, and returns where they end.
 func (w *filling) crewBrought(ctx context.Context, offset int64) (int64, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	for {
-		end := w.plan.have.From(offset)
-		switch {
-		case w.crew.full != nil:
-			return offset, w.crew.full
-		case end > offset:
-			return end, nil
-		case w.crew.failed != nil:
-			return offset, w.crew.failed
+		end, err := w.brought(offset)
+		if err != nil || end-offset >= hashAtOnce || end == w.size {
+			return end, err
 		}
-		if err := w.pause(ctx); err != nil {
-			return offset, err
+		select {
+		case <-w.crew.toHash:
+		case <-ctx.Done():
+			return offset, ctx.Err()
 		}
 	}
+}
+
+func (w *filling) brought(offset int64) (int64, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.crew.hashed = offset
+	if w.crew.full != nil {
+		return offset, w.crew.full
+	}
+	return w.plan.have.From(offset), w.crew.failed
 }

@@ -31,7 +31,7 @@ type fill struct {
 	expected int64
 
 	mu      sync.Mutex
-	changed chan struct{} // closed, and replaced, at every change
+	waiters map[*waiter]struct{}
 	state
 	plan plan
 	// hire begins the transfers that the plan has need of; nil until the size is known.
@@ -56,18 +56,38 @@ type state struct {
 	verifier *store.Verifier
 }
 
+// waiter waits for a change of a fill.
+type waiter struct {
+	// offset of the byte that is waited for, -1 for any change but those of bytes.
+	offset int64
+	woken  chan struct{}
+}
+
 // change changes the fill and wakes who waits for it.
 func (f *fill) change(how func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	how()
-	f.wake()
+	for w := range f.waiters {
+		w.wake()
+	}
 }
 
-// wake is for who holds mu.
-func (f *fill) wake() {
-	close(f.changed)
-	f.changed = make(chan struct{})
+// wakeReaders wakes those who may have the byte that they wait for, for who holds mu. Of many clients, and with several
+// segments on their way, most bytes concern few.
+func (f *fill) wakeReaders() {
+	for w := range f.waiters {
+		if w.offset >= 0 && f.readable(w.offset) > w.offset {
+			w.wake()
+		}
+	}
+}
+
+func (w *waiter) wake() {
+	select {
+	case w.woken <- struct{}{}:
+	default:
+	}
 }
 
 // readable is where the bytes end that clients may have from an offset on, for who holds mu.
@@ -95,7 +115,7 @@ func (f *fill) await(ctx context.Context, offset int64) (end int64, now state, e
 			wanted = true
 			f.want(offset)
 		}
-		if err = f.pause(ctx); err != nil {
+		if err = f.pause(ctx, offset); err != nil {
 			break
 		}
 	}
@@ -106,12 +126,16 @@ func (f *fill) await(ctx context.Context, offset int64) (end int64, now state, e
 }
 
 // pause waits for a change, without the lock that its caller holds.
-func (f *fill) pause(ctx context.Context) error {
-	changed := f.changed
+func (f *fill) pause(ctx context.Context, offset int64) error {
+	w := &waiter{offset: offset, woken: make(chan struct{}, 1)}
+	f.waiters[w] = struct{}{}
 	f.mu.Unlock()
-	defer f.mu.Lock()
+	defer func() {
+		f.mu.Lock()
+		delete(f.waiters, w)
+	}()
 	select {
-	case <-changed:
+	case <-w.woken:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -139,7 +163,7 @@ func (f *fill) until(ctx context.Context, reached func() bool) (state, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for !f.ended && !reached() {
-		if err := f.pause(ctx); err != nil {
+		if err := f.pause(ctx, -1); err != nil {
 			return f.state, err
 		}
 	}
@@ -183,7 +207,7 @@ func (fs *fills) join(m *Mirror, s source, expected int64) (f *fill, joined bool
 	if f, ok := fs.active[s.digest]; ok {
 		return f, true
 	}
-	f = &fill{source: s, expected: expected, changed: make(chan struct{}), state: state{size: -1}}
+	f = &fill{source: s, expected: expected, waiters: map[*waiter]struct{}{}, state: state{size: -1}}
 	fs.active[s.digest] = f
 	m.Metrics.FillBegun()
 	m.work.run(func(ctx context.Context) {

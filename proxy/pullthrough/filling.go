@@ -241,6 +241,12 @@ type crew struct {
 	working int
 	// regular is how many may work, and aside how many more while somebody waits for what none of them brings.
 	regular, aside int
+	// hashed is how far the hashing is, and toHash wakes it.
+	hashed int64
+	toHash chan struct{}
+	// untold are bytes that no reader was told of yet; telling says that they soon will be.
+	untold  int
+	telling bool
 	// upstreams that sent something.
 	upstreams []string
 	// failed is why the last of them went.
