@@ -15,6 +15,21 @@ type credential struct {
 	header    string
 	issued    time.Time
 	expires   time.Time
+	// renewAt is when the next one is fetched, while this one still serves.
+	renewAt time.Time
+}
+
+const (
+	// maxAhead bounds the last fifth of a credential's life, in which it is renewed ahead.
+	maxAhead = 5 * time.Minute
+	// minRetry is between two tries to renew ahead. They come at half of what is left each time.
+	minRetry = time.Second
+)
+
+// renewedAhead is the credential with the time to renew it.
+func (c credential) renewedAhead() credential {
+	c.renewAt = c.expires.Add(-min(c.expires.Sub(c.issued)/5, maxAhead))
+	return c
 }
 
 // apply is the request with the credential on it.
@@ -33,11 +48,12 @@ type exchanger interface {
 }
 
 // authorizer keeps one credential for each repository, whose scope it has, for its lifetime, and has concurrent
-// callers share one exchange. Failures are not kept.
+// callers share one exchange. Failures are not kept, but a token server that wants to be left alone is.
 type authorizer struct {
 	exchanger exchanger
 	timeout   time.Duration
 	flights   singleflight.Group
+	pauses    pauses
 
 	mu   sync.Mutex
 	kept map[string]credential
@@ -54,12 +70,22 @@ func newAuthorizer(e exchanger, timeout time.Duration) *authorizer {
 	return &authorizer{exchanger: e, timeout: timeout, kept: map[string]credential{}}
 }
 
-// authorize is the credential to send beforehand; none as long as the upstream has not challenged anybody.
+// authorize is the credential to send beforehand; none as long as the upstream has not challenged anybody. One that
+// nears its end is renewed behind the request, which goes on with it.
 func (a *authorizer) authorize(ctx context.Context, repository string) (credential, error) {
+	now := time.Now()
 	a.mu.Lock()
 	kept, last := a.kept[repository], a.last
+	due := now.Before(kept.expires) && !now.Before(kept.renewAt)
+	if due {
+		kept.renewAt = now.Add(max(kept.expires.Sub(now)/2, minRetry))
+		a.kept[repository] = kept
+	}
 	a.mu.Unlock()
-	if time.Now().Before(kept.expires) || last == (challenge{}) {
+	if due {
+		a.begin(ctx, repository, kept.challenge, kept) // Nobody waits, and a failure is none while the old one lives.
+	}
+	if now.Before(kept.expires) || last == (challenge{}) {
 		return kept, nil
 	}
 	return a.obtain(ctx, repository, last, kept)
@@ -84,12 +110,26 @@ func (a *authorizer) learn(c challenge) {
 	a.last = c
 }
 
-// obtain makes a credential to take the place of used, or finds the one that another caller has made meanwhile. The
-// exchange is nobody's own: it goes on when the caller leaves, up to the time-out.
+// obtain makes a credential to take the place of used, or finds the one that another caller has made meanwhile.
 func (a *authorizer) obtain(ctx context.Context, repository string, c challenge, used credential) (credential, error) {
-	flight := a.flights.DoChan(repository, func() (any, error) {
+	select {
+	case <-ctx.Done():
+		return credential{}, ctx.Err()
+	case result := <-a.begin(ctx, repository, c, used):
+		made, _ := result.Val.(credential)
+		return made, result.Err
+	}
+}
+
+// begin begins an exchange, or joins the one under way. It is nobody's own: it goes on when the caller leaves, up to
+// the time-out.
+func (a *authorizer) begin(ctx context.Context, repository string, c challenge, used credential) <-chan singleflight.Result {
+	return a.flights.DoChan(repository, func() (any, error) {
 		if made, ok := a.newer(repository, used); ok {
 			return made, nil
+		}
+		if err := a.pauses.check(kindToken); err != nil {
+			return credential{}, err
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.timeout)
 		defer cancel()
@@ -97,15 +137,9 @@ func (a *authorizer) obtain(ctx context.Context, repository string, c challenge,
 		if err == nil {
 			a.keep(repository, made)
 		}
+		a.pauses.learn(kindToken, err)
 		return made, err
 	})
-	select {
-	case <-ctx.Done():
-		return credential{}, ctx.Err()
-	case result := <-flight:
-		made, _ := result.Val.(credential)
-		return made, result.Err
-	}
 }
 
 func (a *authorizer) newer(repository string, used credential) (credential, bool) {
@@ -124,7 +158,7 @@ func (a *authorizer) keep(repository string, made credential) {
 	if _, replaces := a.kept[repository]; !replaces && len(a.kept) >= maxCredentials {
 		a.dropFirstToExpire()
 	}
-	a.kept[repository] = made
+	a.kept[repository] = made.renewedAhead()
 }
 
 func (a *authorizer) dropFirstToExpire() {

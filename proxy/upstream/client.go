@@ -1,10 +1,7 @@
 package upstream
 
 import (
-	"context"
 	"fmt"
-	"net/http"
-	"slices"
 
 	config "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/proxy/distspec"
@@ -14,34 +11,36 @@ import (
 //
 // A repository is always given by the name before the upstream's prefix, which the client puts in front.
 type Client struct {
-	name     string
-	base     distspec.Base
-	timeouts Timeouts
-	follower *follower
-	close    func()
+	name      string
+	base      distspec.Base
+	timeouts  Timeouts
+	guard     *guard
+	wire      *wire
+	follower  *follower
+	health    *health
+	pauses    pauses
+	observers observers
 }
 
-// New makes a client. It reads the CA file, once, and makes no request. Credentials are read at each exchange of a
-// token, so that a file that is missing now may come later.
-func New(cfg config.UpstreamConfiguration, timeouts Timeouts) (*Client, error) {
-	timeouts = timeouts.withDefaults()
-	base, err := distspec.ParseBase(cfg.URL)
+// New makes a client, whose observers are told what it learns of its upstream. It reads the files of certificates, and
+// looks at them again before each request, so that changed ones are used without dropping what is under way. It makes
+// no request. Credentials are read at each exchange of a token, so that a file that is missing now may come later.
+func New(cfg config.UpstreamConfiguration, timeouts Timeouts, told ...Observer) (*Client, error) {
+	c := &Client{name: cfg.Name, timeouts: timeouts.withDefaults(), observers: told}
+	var err error
+	if c.base, err = distspec.ParseBase(cfg.URL); err != nil {
+		return nil, fmt.Errorf("upstream %q: %w", cfg.Name, err)
+	}
+	c.guard = newGuard(c.base)
+	c.wire, err = newWire(c.guard, tlsFilesOf(cfg), c.timeouts, func(err error) { c.observers.filesRefused(c.name, err) })
 	if err != nil {
 		return nil, fmt.Errorf("upstream %q: %w", cfg.Name, err)
 	}
-	transport, err := newTransport(cfg.CAFile, timeouts)
-	if err != nil {
-		return nil, fmt.Errorf("upstream %q: %w", cfg.Name, err)
-	}
-	guard := newGuard(base)
-	auth := newAuthorizer(&tokenServer{guard: guard, source: newCredentialSource(cfg, base), inner: transport}, timeouts.Token)
-	return &Client{
-		name:     cfg.Name,
-		base:     base,
-		timeouts: timeouts,
-		follower: &follower{guard: guard, inner: &authTransport{guard: guard, auth: auth, inner: transport}},
-		close:    transport.CloseIdleConnections,
-	}, nil
+	auth := newAuthorizer(&tokenServer{guard: c.guard, source: newCredentialSource(cfg, c.base), inner: c.wire}, c.timeouts.Token)
+	c.follower = &follower{guard: c.guard, inner: &authTransport{guard: c.guard, auth: auth, inner: c.wire}}
+	c.health = &health{probe: c.probe, changed: func(up bool) { c.observers.up(c.name, up) }}
+	c.observers.up(c.name, true)
+	return c, nil
 }
 
 // Name is the upstream's configured name.
@@ -51,21 +50,8 @@ func (c *Client) Name() string { return c.name }
 // keys want.
 func (c *Client) Host() string { return c.base.Host() }
 
-// Close closes the connections that are idle. Requests under way go on.
-func (c *Client) Close() { c.close() }
-
-// send sends one request through authorization and redirects, and returns the answer if its status is one of want.
-func (c *Client) send(ctx context.Context, method string, what request, want ...int) (*http.Response, error) {
-	r, err := what.build(ctx, method, c.base)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := c.follower.do(r)
-	if err != nil {
-		return nil, err
-	}
-	if !slices.Contains(want, resp.StatusCode) {
-		return nil, statusError(resp)
-	}
-	return resp, nil
+// Close ends what goes on behind the requests, and closes the connections that are idle. Requests under way go on.
+func (c *Client) Close() {
+	c.health.close()
+	c.wire.closeIdle()
 }

@@ -92,7 +92,7 @@ func TestDockerConfigThatCannotBeUsed(t *testing.T) {
 	checkFileError(t, directory, got, err)
 }
 
-func checkFileError(t *testing.T, file string, got authn.AuthConfig, err error) {
+func checkFileError(t *testing.T, file string, got any, err error) {
 	t.Helper()
 	e, ok := errors.AsType[*FileError](err)
 	if !ok || e.File != file {

@@ -82,6 +82,18 @@ type FileError struct {
 // Error names the file and the problem.
 func (e *FileError) Error() string { return e.File + ": " + e.Problem }
 
+// unsentError is the error of a request that was not sent, because of what earlier ones met.
+type unsentError struct{ error }
+
+// Error says that nothing was asked.
+func (e unsentError) Error() string { return "not sent: " + e.error.Error() }
+
+func (e unsentError) Unwrap() error { return e.error }
+
+// IsUnsent reports whether nothing was asked of the upstream, since earlier requests met an error of the kind that err
+// is: the upstream does not answer (UnreachableError), or wants to be left alone (StatusError of 429).
+func IsUnsent(err error) bool { return isType[unsentError](err) }
+
 // IsNotFound reports whether the upstream says that there is no such thing: 404 or 410.
 func IsNotFound(err error) bool { return isStatus(err, http.StatusNotFound, http.StatusGone) }
 

@@ -13,6 +13,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"github.com/registryhub/registryhub/proxy/distspec"
 )
 
 const (
@@ -172,7 +174,7 @@ func (t *tokenTransport) roundTrip(r *http.Request) (*http.Response, error) {
 	if originOf(r.URL) != t.origin {
 		return nil, invalidResponse(r, "the token server leads to another host")
 	}
-	r = r.Clone(r.Context())
+	r = r.Clone(context.WithValue(r.Context(), askedKey{}, distspec.Request{}))
 	r.Header.Set("User-Agent", userAgent)
 	r.Header.Set("Accept-Encoding", "identity")
 	return t.inner.RoundTrip(r)

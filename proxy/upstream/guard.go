@@ -6,7 +6,9 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/registryhub/registryhub/proxy/distspec"
 )
@@ -86,8 +88,26 @@ func checkScheme(secure bool, to *url.URL) error {
 		return errors.New("it leads to no absolute http or https URL")
 	case secure && to.Scheme != "https":
 		return fmt.Errorf("it leads from https to http at %s", to.Host)
+	case !plainlySpelled(to.Hostname()):
+		return errors.New("it leads to a host that is spelled as no DNS name or address is on the wire")
 	}
 	return nil
+}
+
+// plainlySpelled refuses what a check of addresses does not see through and a resolver might: other alphabets, in which
+// net/http finds 127.0.0.1 (RFC 5895, section 2), and numbers that are no address literal, such as 0x7f.1 (WHATWG URL,
+// "ends in a number").
+func plainlySpelled(host string) bool {
+	if _, err := netip.ParseAddr(host); err == nil {
+		return true
+	}
+	if strings.ContainsFunc(host, func(r rune) bool { return r > unicode.MaxASCII }) {
+		return false
+	}
+	host = strings.TrimSuffix(host, ".")
+	last := host[strings.LastIndex(host, ".")+1:]
+	_, err := strconv.ParseUint(last, 0, 64)
+	return err != nil && strings.Trim(last, "0123456789") != ""
 }
 
 func scheme(secure bool) string {

@@ -43,8 +43,9 @@ var acceptedManifests = strings.Join([]string{
 }, ", ")
 
 // Manifest fetches a manifest. The content is verified against the digest that was asked for or, for a tag, against
-// the upstream's Docker-Content-Digest, in whose algorithm Descriptor.Digest then is; without one it is sha256.
-// More than MaxManifestSize, or other bytes, is *InvalidResponseError.
+// the upstream's Docker-Content-Digest, in whose algorithm Descriptor.Digest then is; without one it is sha256, and a
+// Content-Encoding is refused, since the bytes may not be the manifest's. More than MaxManifestSize, or other bytes, is
+// *InvalidResponseError.
 func (c *Client) Manifest(ctx context.Context, repository string, reference distspec.Reference) (Manifest, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeouts.Document)
 	defer cancel()
@@ -73,6 +74,9 @@ func verify(resp *http.Response, reference distspec.Reference, content []byte) (
 	want := reference.Digest()
 	if want == "" {
 		want = saidDigest(resp)
+	}
+	if encoding := resp.Header.Get("Content-Encoding"); want == "" && encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return "", invalidResponse(resp.Request, "it has a Content-Encoding although identity was asked for, and no digest tells its bytes from the manifest's")
 	}
 	if want == "" {
 		return digest.FromBytes(content), nil

@@ -18,12 +18,15 @@ type request struct {
 	accept, bytes string
 }
 
-type repositoryKey struct{}
+// askedKey leads to what a request asks for, with the repository's name on the upstream.
+type askedKey struct{}
 
-// build makes the HTTP request. The repository's name on the upstream travels in the context, to where the token for
-// it is chosen.
+// build makes the HTTP request. What it asks for travels in the context, to where the token and the connection for it
+// are chosen.
 func (q request) build(ctx context.Context, method string, base distspec.Base) (*http.Request, error) {
-	ctx = context.WithValue(ctx, repositoryKey{}, base.Repository(q.Repository))
+	asked := q.Request
+	asked.Repository = base.Repository(q.Repository)
+	ctx = context.WithValue(ctx, askedKey{}, asked)
 	r, err := http.NewRequestWithContext(ctx, method, base.URL(q.Request, q.query).String(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("asking %s for %s: %w", base.Host(), q.Kind, err)
@@ -40,7 +43,10 @@ func (q request) build(ctx context.Context, method string, base distspec.Base) (
 	return r, nil
 }
 
-func repositoryOf(ctx context.Context) string {
-	repository, _ := ctx.Value(repositoryKey{}).(string)
-	return repository
+// askedOf is zero for a request that is none of the registry's, such as one to a token server.
+func askedOf(ctx context.Context) distspec.Request {
+	asked, _ := ctx.Value(askedKey{}).(distspec.Request)
+	return asked
 }
+
+func repositoryOf(ctx context.Context) string { return askedOf(ctx).Repository }

@@ -21,6 +21,8 @@ type Timeouts struct {
 	Document time.Duration
 	// Idle is for a blob's body that brings no byte while somebody reads. There is no limit to the whole. Default: 60s.
 	Idle time.Duration
+	// Probe is for one probe of an upstream in doubt, on a connection of its own. Default: 3s.
+	Probe time.Duration
 }
 
 func (t Timeouts) withDefaults() Timeouts {
@@ -31,5 +33,6 @@ func (t Timeouts) withDefaults() Timeouts {
 		Token:    cmp.Or(t.Token, 15*time.Second),
 		Document: cmp.Or(t.Document, time.Minute),
 		Idle:     cmp.Or(t.Idle, time.Minute),
+		Probe:    cmp.Or(t.Probe, 3*time.Second),
 	}
 }

@@ -214,8 +214,8 @@ func TestConnectionsAreUsedAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if connections != 1 {
-		t.Errorf("%d connections for fifteen requests in turn, want 1", connections)
+	if connections != 2 {
+		t.Errorf("%d connections for fifteen requests in turn, want one for documents and one for blobs", connections)
 	}
 }
 

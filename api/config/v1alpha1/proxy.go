@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -106,8 +107,15 @@ type UpstreamConfiguration struct {
 	// credentialsDirectory.
 	DockerConfigFile string `json:"dockerConfigFile,omitempty"`
 
-	// CAFile holds PEM certificates that are trusted for this upstream beside the public roots. Default: none.
+	// CAFile holds PEM certificates that are trusted for this upstream beside the public roots. A changed file is
+	// used without a restart; one that has become unusable is reported, and what it held before stays trusted.
+	// Default: none.
 	CAFile string `json:"caFile,omitempty"`
+
+	// ClientCertificateDirectory holds the files of a Secret of type kubernetes.io/tls: tls.crt, the certificate that
+	// is shown to the upstream, and tls.key. It is shown to no other host. Changed files are used as those of caFile
+	// are. Needs an https url. Default: none.
+	ClientCertificateDirectory string `json:"clientCertificateDirectory,omitempty"`
 }
 
 // FallbackRule asks again under another repository name. The rule is documented at RegistryHub's
@@ -208,6 +216,9 @@ func (u UpstreamConfiguration) validate(field string) error {
 	}
 	if u.CredentialsDirectory != "" && u.DockerConfigFile != "" {
 		errs = append(errs, fmt.Errorf("%s.dockerConfigFile: cannot stand beside credentialsDirectory", field))
+	}
+	if u.ClientCertificateDirectory != "" && !strings.HasPrefix(strings.ToLower(u.URL), "https:") {
+		errs = append(errs, fmt.Errorf("%s.clientCertificateDirectory: needs an https url: nobody asks for a certificate without TLS", field))
 	}
 	return errors.Join(append(errs, ValidateUpstreamURL(field+".url", u.URL))...)
 }

@@ -1,0 +1,108 @@
+package upstream
+
+import (
+	"net/http"
+	"os"
+	"sync"
+
+	"github.com/registryhub/registryhub/proxy/distspec"
+)
+
+// wire is the way out of a client. The client certificate is for the upstream's own origin alone: other hosts, that
+// redirects or challenges lead to, get transports without it. When files of certificates change, requests from then on
+// go by new transports, and those under way are left alone.
+type wire struct {
+	guard    *guard
+	files    tlsFiles
+	timeouts Timeouts
+	refused  func(error)
+
+	mu    sync.Mutex
+	seen  []os.FileInfo
+	lines lines
+}
+
+// newWire reads the files. Errors are *FileError.
+func newWire(g *guard, files tlsFiles, timeouts Timeouts, refused func(error)) (*wire, error) {
+	w := &wire{guard: g, files: files, timeouts: timeouts, refused: refused, seen: files.look()}
+	trusted, err := files.read()
+	if err != nil {
+		return nil, err
+	}
+	w.lines = newLines(trusted, timeouts)
+	return w, nil
+}
+
+// RoundTrip implements http.RoundTripper.
+func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	return w.current().choose(r, w.guard.isUpstream(r.URL)).RoundTrip(r)
+}
+
+// current looks at the files first.
+func (w *wire) current() lines {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := w.files.look()
+	if sameFiles(now, w.seen) {
+		return w.lines
+	}
+	w.seen = now
+	trusted, err := w.files.read()
+	if err != nil {
+		w.refused(err)
+		return w.lines
+	}
+	w.lines.closeIdle()
+	w.lines = newLines(trusted, w.timeouts)
+	return w.lines
+}
+
+// closeIdle closes the connections that nobody uses now.
+func (w *wire) closeIdle() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lines.closeIdle()
+}
+
+// lines are the transports of one state of the files.
+type lines struct {
+	own, foreign pair
+	probes       *http.Transport
+}
+
+type pair struct{ documents, blobs *http.Transport }
+
+func newLines(trusted certificates, timeouts Timeouts) lines {
+	own := newPair(trusted, timeouts)
+	l := lines{own: own, foreign: own, probes: newProbeTransport(trusted, timeouts)}
+	if trusted.own != nil {
+		trusted.own = nil
+		l.foreign = newPair(trusted, timeouts)
+	}
+	return l
+}
+
+func newPair(trusted certificates, timeouts Timeouts) pair {
+	return pair{documents: newTransport(trusted, timeouts), blobs: newBlobTransport(trusted, timeouts)}
+}
+
+func (l lines) choose(r *http.Request, own bool) *http.Transport {
+	to := l.foreign
+	if own {
+		to = l.own
+	}
+	switch kind := askedOf(r.Context()).Kind; {
+	case kind == distspec.KindBase:
+		return l.probes
+	case kind == distspec.KindBlob && r.Method == http.MethodGet:
+		return to.blobs
+	default:
+		return to.documents
+	}
+}
+
+func (l lines) closeIdle() {
+	for _, t := range []*http.Transport{l.own.documents, l.own.blobs, l.foreign.documents, l.foreign.blobs, l.probes} {
+		t.CloseIdleConnections()
+	}
+}
