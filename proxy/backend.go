@@ -23,7 +23,8 @@ var upstreamTimeouts = upstream.Timeouts{Dial: 3 * time.Second, TLS: 5 * time.Se
 type backend struct {
 	mirror    *pullthrough.Mirror
 	sweeper   *sweep.Sweeper
-	upstreams []*upstream.Client
+	observer  *observer
+	upstreams map[config.UpstreamConfiguration]*upstream.Client
 }
 
 func newBackend(cfg *config.ProxyConfiguration, logger logr.Logger, figures *metrics.Metrics) (*backend, error) {
@@ -35,7 +36,7 @@ func newBackend(cfg *config.ProxyConfiguration, logger logr.Logger, figures *met
 	if err != nil {
 		return nil, err
 	}
-	b := &backend{}
+	b := &backend{observer: newObserver(cfg.Hub, logger, figures)}
 	hosts, err := b.hosts(cfg.Mirror.Hosts)
 	if err != nil {
 		b.closeUpstreams()
@@ -77,16 +78,31 @@ func (b *backend) hosts(configured []config.MirrorHost) ([]pullthrough.Host, err
 	for _, c := range configured {
 		host := pullthrough.Host{Name: c.Host}
 		for _, each := range c.Upstreams {
-			client, err := upstream.New(each, upstreamTimeouts)
+			client, err := b.client(each)
 			if err != nil {
 				return nil, fmt.Errorf("mirroring %s: %w", c.Host, err)
 			}
-			b.upstreams = append(b.upstreams, client)
 			host.Upstreams = append(host.Upstreams, client)
 		}
 		hosts = append(hosts, host)
 	}
 	return hosts, nil
+}
+
+// client is the one client of an upstream, whichever hosts have it: its tokens, its circuit and its pauses are one.
+func (b *backend) client(configured config.UpstreamConfiguration) (*upstream.Client, error) {
+	if client, found := b.upstreams[configured]; found {
+		return client, nil
+	}
+	client, err := upstream.New(configured, upstreamTimeouts, b.observer)
+	if err != nil {
+		return nil, err
+	}
+	if b.upstreams == nil {
+		b.upstreams = map[config.UpstreamConfiguration]*upstream.Client{}
+	}
+	b.upstreams[configured] = client
+	return client, nil
 }
 
 func (b *backend) close() {

@@ -39,6 +39,7 @@ type Metrics struct {
 	activeFills      prometheus.Gauge
 	firstByte        *prometheus.HistogramVec
 	space            space
+	upstreams        upstreams
 	build            *prometheus.GaugeVec
 }
 
@@ -59,12 +60,14 @@ func New(registerer prometheus.Registerer) *Metrics {
 			Namespace: "registryhub", Subsystem: "proxy", Name: "response_header_seconds",
 			Help: "Time from a request to the header of its answer, by kind.", Buckets: []float64{.001, .005, .025, .1, .5, 1, 2, 5, 10, 30},
 		}, []string{"kind"}),
-		space: newSpace(),
+		space:     newSpace(),
+		upstreams: newUpstreams(),
 		build: prometheus.NewGaugeVec(opts("build_info", "1, with the version and the hash of the configuration in force."), []string{"version", "config_hash"}),
 	}
 	registerer.MustRegister(m.requests, m.lookups, m.servedBytes, m.upstreamRequests, m.upstreamBytes, m.fallbacks,
 		m.mismatches, m.storeErrors, m.activeFills, m.firstByte, m.build)
 	registerer.MustRegister(m.space.collectors()...)
+	registerer.MustRegister(m.upstreams.collectors()...)
 	return m
 }
 

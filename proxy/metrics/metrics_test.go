@@ -30,6 +30,9 @@ func touched() (*metrics.Metrics, *prometheus.Registry) {
 	m.FillBegun()
 	m.Space(100, 90, 10, 9)
 	m.Evicted("idle", 2, 30, time.Unix(1000, 0))
+	m.UpstreamUp("hub", true)
+	m.UpstreamUp("other", false)
+	m.UpstreamRateLimit("hub", 100, 76)
 	return m, registry
 }
 
@@ -79,6 +82,9 @@ func TestValues(t *testing.T) {
 		"registryhub_proxy_evicted_objects_total":           2,
 		"registryhub_proxy_evicted_bytes_total":             30,
 		"registryhub_proxy_last_eviction_timestamp_seconds": 1000,
+		"registryhub_proxy_upstream_up":                     1,
+		"registryhub_proxy_upstream_ratelimit_limit":        100,
+		"registryhub_proxy_upstream_ratelimit_remaining":    76,
 	}
 	families, err := registry.Gather()
 	if err != nil {

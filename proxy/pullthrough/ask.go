@@ -3,6 +3,8 @@ package pullthrough
 import (
 	"context"
 	"errors"
+	"net/http"
+	"time"
 
 	"github.com/registryhub/registryhub/proxy/distspec"
 	"github.com/registryhub/registryhub/proxy/upstream"
@@ -29,7 +31,23 @@ func ask[T any](ctx context.Context, upstreams []*upstream.Client, question func
 			break
 		}
 	}
-	return none, distspec.Unavailable(errors.Join(troubles...))
+	return none, unavailable(troubles...)
+}
+
+// unavailable is 503 with the Retry-After of the upstream that asks for the least. One that names none may be well again
+// at any moment.
+func unavailable(troubles ...error) *distspec.Error {
+	e := distspec.Unavailable(errors.Join(troubles...))
+	for i, trouble := range troubles {
+		var after time.Duration
+		if answer, ok := errors.AsType[*upstream.StatusError](trouble); ok {
+			after = answer.RetryAfter
+		}
+		if i == 0 || after < e.RetryAfter {
+			e.RetryAfter = after
+		}
+	}
+	return e
 }
 
 // endError is the answer of a question that another upstream must not be asked after: what it wraps is final.
@@ -54,7 +72,7 @@ func asError(err error, unknown func(error) *distspec.Error) error {
 	case upstream.IsUnauthorized(err):
 		return distspec.Denied(err)
 	default:
-		return distspec.Unavailable(err)
+		return unavailable(err)
 	}
 }
 
@@ -64,7 +82,11 @@ func isTrouble(err error) bool {
 	return ok && e.Status == 503
 }
 
+// counted counts a request to an upstream, if there was one.
 func (m *Mirror) counted(u *upstream.Client, kind string, err error) error {
+	if upstream.IsUnsent(err) {
+		return err
+	}
 	code := upstream.Status(err)
 	if err == nil {
 		code = 200
@@ -77,6 +99,9 @@ func (m *Mirror) counted(u *upstream.Client, kind string, err error) error {
 func asUnavailable(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
+	}
+	if e, ok := errors.AsType[*distspec.Error](err); ok && e.Status == http.StatusServiceUnavailable {
+		return e
 	}
 	return distspec.Unavailable(err)
 }

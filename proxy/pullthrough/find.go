@@ -69,7 +69,7 @@ func (m *Mirror) fallback(ctx context.Context, q query, u *upstream.Client, refu
 	case final(err):
 		return found{}, endError{refusal}
 	default:
-		return found{}, endError{distspec.Unavailable(err)}
+		return found{}, endError{unavailable(err)}
 	}
 }
 

@@ -309,36 +309,148 @@ func TestChallengeScopeIsHonouredButNeverWidened(t *testing.T) {
 // fakeExchanger counts, and makes credentials that live a minute.
 type fakeExchanger struct {
 	calls atomic.Int32
-	wait  time.Duration
-	err   error
+
+	mu   sync.Mutex
+	wait time.Duration
+	err  error
+}
+
+func (f *fakeExchanger) delay(wait time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.wait = wait
+}
+
+func (f *fakeExchanger) fail(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err = err
+}
+
+func (f *fakeExchanger) behaviour() (time.Duration, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.wait, f.err
 }
 
 func (f *fakeExchanger) exchange(ctx context.Context, repository string, c challenge) (credential, error) {
 	n := f.calls.Add(1)
+	wait, err := f.behaviour()
 	select {
-	case <-time.After(f.wait):
+	case <-time.After(wait):
 	case <-ctx.Done():
 		return credential{}, ctx.Err()
 	}
 	now := time.Now()
-	return credential{challenge: c, header: fmt.Sprintf("%s-%d", repository, n), issued: now, expires: now.Add(time.Minute)}, f.err
+	return credential{challenge: c, header: fmt.Sprintf("%s-%d", repository, n), issued: now, expires: now.Add(time.Minute)}, err
+}
+
+// learned is an authorizer that has seen a challenge, and exchanges a minute's credentials.
+func learned(f *fakeExchanger, timeout time.Duration) *authorizer {
+	a := newAuthorizer(f, timeout)
+	a.learn(challenge{scheme: "bearer", realm: "https://auth.example/token"})
+	return a
+}
+
+func (a *authorizer) want(t *testing.T, when, header string) {
+	t.Helper()
+	if got, err := a.authorize(t.Context(), "a"); err != nil || got.header != header {
+		t.Errorf("%s: got %q, %v; want %q", when, got.header, err, header)
+	}
 }
 
 func TestCredentialIsKeptForItsLifetime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeExchanger{}
-		a := newAuthorizer(f, time.Second)
-		a.learn(challenge{scheme: "bearer", realm: "https://auth.example/token"})
-		for _, wait := range []time.Duration{0, 59 * time.Second, time.Second, time.Second} {
-			time.Sleep(wait) //nolint:forbidigo // The clock is synctest's.
-			if _, err := a.authorize(t.Context(), "a"); err != nil {
-				t.Fatal(err)
-			}
-		}
+		a := learned(f, time.Second)
+		a.want(t, "at first", "a-1")
+		pass(47 * time.Second)
+		a.want(t, "before the last fifth", "a-1")
+		pass(13 * time.Second)
+		a.want(t, "after the end", "a-2")
 		if got := f.calls.Load(); got != 2 {
-			t.Errorf("%d exchanges in 61 s of a lifetime of 60 s, want 2", got)
+			t.Errorf("%d exchanges, want 2", got)
 		}
 	})
+}
+
+func TestCredentialIsRenewedAheadAndNobodyWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeExchanger{}
+		a := learned(f, time.Minute)
+		a.want(t, "at first", "a-1")
+		f.delay(2 * time.Second)
+		pass(48 * time.Second)
+		for range 10 {
+			a.want(t, "in the last fifth", "a-1")
+		}
+		pass(time.Second)
+		a.want(t, "during the exchange", "a-1")
+		pass(time.Second)
+		a.want(t, "after it", "a-2")
+		pass(47 * time.Second)
+		a.want(t, "in the next one's life", "a-2")
+		if got := f.calls.Load(); got != 2 {
+			t.Errorf("%d exchanges, want 2", got)
+		}
+	})
+}
+
+func TestFailureToRenewAheadIsNoneWhileTheOldOneLives(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeExchanger{}
+		a := learned(f, time.Second)
+		a.want(t, "at first", "a-1")
+		f.fail(errors.New("no"))
+		pass(48 * time.Second)
+		for range 119 {
+			a.want(t, "while it lives", "a-1")
+			pass(100 * time.Millisecond)
+		}
+		if got := f.calls.Load(); got < 3 || got > 8 {
+			t.Errorf("%d exchanges in the last twelve seconds, want few", got-1)
+		}
+		pass(100 * time.Millisecond)
+		if _, err := a.authorize(t.Context(), "a"); err == nil {
+			t.Error("no error although the old one is dead")
+		}
+		f.fail(nil)
+		if got, err := a.authorize(t.Context(), "a"); err != nil || got.header == "a-1" {
+			t.Errorf("got %q, %v; want a new one", got.header, err)
+		}
+	})
+}
+
+func TestTimeToRenewAheadIsBounded(t *testing.T) {
+	issued := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for life, want := range map[time.Duration]time.Duration{
+		time.Minute: 48 * time.Second, 5 * time.Minute: 4 * time.Minute, 24 * time.Hour: 24*time.Hour - maxAhead,
+	} {
+		got := credential{issued: issued, expires: issued.Add(life)}.renewedAhead().renewAt.Sub(issued)
+		if got != want {
+			t.Errorf("a life of %v: renewed after %v, want %v", life, got, want)
+		}
+	}
+}
+
+func TestRevokedTokenIsReplacedOnceForAllWhoHaveIt(t *testing.T) {
+	server, tokens, _ := guardedRegistry(t, "team/app")
+	c := client(t, server.URL)
+	get := func() {
+		if _, err := c.Manifest(t.Context(), "team/app", tagged(t, "v1")); err != nil {
+			t.Error(err)
+		}
+	}
+	get()
+	tokens.revoke()
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(get)
+	}
+	wg.Wait()
+	if got := len(tokens.exchanges()); got != 2 {
+		t.Errorf("%d exchanges, want the first and one more", got)
+	}
 }
 
 func TestExchangeGoesOnWhenItsCallerLeaves(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -121,6 +122,20 @@ func TestGuard(t *testing.T) {
 		"the cloud's metadata by IPv6":          {"http://registry.example.com", "http://[fe80::1]/", false, false},
 		"loopback":                              {public, "https://127.0.0.1/", false, false},
 		"loopback by name":                      {public, "https://LOCALHOST:5000/", false, false},
+		"loopback by a name with a dot":         {public, "https://localhost./", false, false},
+		"loopback with a dot":                   {public, "https://127.0.0.1./", false, false},
+		"loopback as one number":                {public, "https://2130706433/", false, false},
+		"loopback in hexadecimal":               {public, "https://0x7f.0x1/", false, false},
+		"loopback in octal":                     {public, "https://0177.0.0.1/", false, false},
+		"loopback in few numbers":               {public, "https://127.1/", false, false},
+		"loopback in full width":                {public, "https://１２７.０.０.１/", false, false},
+		"loopback by name, in circles":          {public, "https://ⓛocalhost/", false, false},
+		"loopback by IPv6 with a zone":          {public, "https://[::1%25lo]/", false, false},
+		"the link by IPv6 with a zone":          {public, "https://[fe80::1%25eth0]/", false, false},
+		"another alphabet":                      {public, "https://ｒegistry.example.com/", false, false},
+		"another alphabet as it is on the wire": {public, "https://xn--bcher-kva.example/", true, true},
+		"a public address":                      {public, "https://192.0.2.1/", true, true},
+		"a name that begins with a number":      {public, "https://0x.1e100.net/", true, true},
 		"nowhere":                               {public, "https://0.0.0.0/", false, false},
 		"a private address":                     {public, "https://10.0.0.1/", true, false},
 		"a private address, from one":           {"https://10.0.0.2", "https://10.0.0.1/", true, true},
@@ -155,20 +170,94 @@ func TestIsUpstreamComparesWholeOrigins(t *testing.T) {
 		t.Fatal(err)
 	}
 	for raw, want := range map[string]bool{
-		"https://registry.example.com/x":      true,
-		"https://REGISTRY.example.com:443/x":  true,
-		"http://registry.example.com/x":       false,
-		"https://registry.example.com:8443/x": false,
-		"https://registry.example.com.evil/x": false,
-		"https://cdn.registry.example.com/x":  false,
+		"https://registry.example.com/x":                    true,
+		"https://REGISTRY.example.com:443/x":                true,
+		"https://u:p@registry.example.com/x":                true, // The user information is dropped.
+		"https://registry.example.com@evil.example/x":       false,
+		"https://registry.example.com./x":                   false,
+		"https://registry.example.com:/x":                   true,
+		"https://ｒegistry.example.com/x":                    false,
+		"https://registry.example.com%2eevil/x":             false,
+		"http://registry.example.com/x":                     false,
+		"https://registry.example.com:8443/x":               false,
+		"https://registry.example.com.evil/x":               false,
+		"https://cdn.registry.example.com/x":                false,
+		"https://registry.example.com\\@evil.example/x":     false,
+		"https://[::ffff:registry.example.com]/x":           false,
+		"https://evil.example/https://registry.example.com": false,
 	} {
 		u, err := url.Parse(raw)
 		if err != nil {
-			t.Fatal(err)
+			if want {
+				t.Errorf("%s: %v", raw, err)
+			}
+			continue
 		}
 		if got := newGuard(base).isUpstream(u); got != want {
 			t.Errorf("%s: got %v", raw, got)
 		}
+	}
+}
+
+// Whatever a Location looks like, what is not the upstream's own origin sees no credentials.
+func TestNoSpellingOfALocationMakesCredentialsFollow(t *testing.T) {
+	thief, stolen := serveFunc(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, blobContent) })
+	port := thief.URL[strings.LastIndex(thief.URL, ":"):]
+	directory := basicAuth(t)
+	for name, location := range map[string]string{
+		"another port":                     thief.URL + "/x",
+		"user information":                 "http://robot:hunter2@127.0.0.1" + port + "/x",
+		"only the host, after two slashes": "//127.0.0.1" + port + "/x",
+		"another name of the same address": "http://localhost" + port + "/x",
+		"a capital scheme":                 "HTTP://127.0.0.1" + port + "/x",
+		"an address in IPv6":               "http://[::ffff:127.0.0.1]" + port + "/x",
+	} {
+		t.Run(name, func(t *testing.T) {
+			server, own := serveFunc(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("Authorization") == "" {
+					w.Header().Set("WWW-Authenticate", `Basic realm="r"`)
+					w.WriteHeader(http.StatusUnauthorized)
+					return
+				}
+				w.Header().Set("Location", location)
+				w.WriteHeader(http.StatusTemporaryRedirect)
+			})
+			before := len(stolen.requests())
+			c := client(t, server.URL, func(cfg *config.UpstreamConfiguration) { cfg.CredentialsDirectory = directory })
+			if got, _, err := readBlob(t, c, 0); err != nil || got != blobContent {
+				t.Errorf("got %q, %v", got, err)
+			}
+			if last := own.requests(); last[len(last)-1].authorization == "" {
+				t.Error("the upstream itself saw no credentials")
+			}
+			after := stolen.requests()
+			if len(after) != before+1 || after[before].authorization != "" {
+				t.Errorf("the other host saw %+v", after[before:])
+			}
+		})
+	}
+}
+
+// The upstream knows what it redirects to, so that its own credentials go along within its origin.
+func TestRedirectWithinTheUpstreamKeepsItsCredentials(t *testing.T) {
+	directory := basicAuth(t)
+	server, seen := serveFunc(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Header.Get("Authorization") == "":
+			w.Header().Set("WWW-Authenticate", `Basic realm="r"`)
+			w.WriteHeader(http.StatusUnauthorized)
+		case r.URL.Path != "/x":
+			http.Redirect(w, r, "/x", http.StatusFound)
+		default:
+			_, _ = io.WriteString(w, blobContent)
+		}
+	})
+	c := client(t, server.URL, func(cfg *config.UpstreamConfiguration) { cfg.CredentialsDirectory = directory })
+	if got, _, err := readBlob(t, c, 0); err != nil || got != blobContent {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if got := withPath(seen.requests(), "/x"); len(got) != 1 || !strings.HasPrefix(got[0].authorization, "Basic ") {
+		t.Errorf("it was asked for %+v", got)
 	}
 }
 
@@ -235,6 +324,41 @@ func TestRedirectToAnotherRegistryTakesAnAnonymousToken(t *testing.T) {
 	if _, err := c.Manifest(t.Context(), "a", tagged(t, "v1")); !IsUnauthorized(err) {
 		t.Errorf("got %v, want it refused", err)
 	}
+}
+
+func FuzzRedirect(f *testing.F) {
+	for _, seed := range []string{
+		"", "/x", "//evil.example/x", "https://registry.example.com/x", "https://127.0.0.1/", "https://1/", "https://0x1/",
+		"https://[::1%25lo]/", "https://u@h/", "https://１.example/", "http://registry.example.com/", "https://h:99999/", "%",
+	} {
+		f.Add(seed)
+	}
+	base, err := distspec.ParseBase("https://registry.example.com")
+	if err != nil {
+		f.Fatal(err)
+	}
+	g := newGuard(base)
+	from := &http.Request{Method: http.MethodGet, URL: base.URL(distspec.Request{Kind: distspec.KindBase}, ""), Header: http.Header{}}
+	f.Fuzz(func(t *testing.T, location string) {
+		resp := &http.Response{Header: http.Header{"Location": {location}}}
+		next, err := (&follower{guard: g}).next(from.WithContext(t.Context()), resp)
+		if err != nil {
+			if location != "" && len(location) > 20 && strings.Contains(err.Error(), location) {
+				t.Errorf("the error quotes %q", location)
+			}
+			return
+		}
+		host := next.URL.Hostname()
+		addr, notAddress := netip.ParseAddr(host)
+		switch {
+		case next.URL.Scheme != "https", host == "", next.URL.User != nil:
+			t.Errorf("%q leads to %s", location, next.URL)
+		case notAddress == nil && isOwn(addr.Unmap()), isLocalhost(host):
+			t.Errorf("%q leads to the hub's own %s", location, host)
+		case g.isUpstream(next.URL) && !strings.EqualFold(host, "registry.example.com"):
+			t.Errorf("%q is taken for the upstream", location)
+		}
+	})
 }
 
 func TestScopedRepository(t *testing.T) {

@@ -1,0 +1,52 @@
+package proxy
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/go-logr/logr/funcr"
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	config "github.com/registryhub/registryhub/api/config/v1alpha1"
+	"github.com/registryhub/registryhub/proxy/metrics"
+)
+
+func TestObserverLogsTransitionsAlone(t *testing.T) {
+	var lines []string
+	o := newObserver("hub", funcr.New(func(_, line string) { lines = append(lines, line) }, funcr.Options{}), metrics.New(prometheus.NewRegistry()))
+	for _, up := range []bool{true, true, false, false, true} {
+		o.UpstreamUp("one", up)
+	}
+	o.UpstreamRateLimit("one", 100, 7)
+	o.UpstreamFilesRefused("one", errors.New("why"))
+	want := []string{
+		`"msg"="upstream does not answer" "hub"="hub" "upstream"="one"`,
+		`"msg"="upstream answers again" "hub"="hub" "upstream"="one"`,
+		`"msg"="changed certificates refused, those of before stay in force" "hub"="hub" "upstream"="one" "error"="why"`,
+	}
+	for i := range lines {
+		lines[i] = strings.TrimPrefix(lines[i], `"level"=0 `)
+	}
+	if diff := cmp.Diff(want, lines); diff != "" {
+		t.Errorf("logged (-want +got)\n%s", diff)
+	}
+}
+
+// What one host learns of an upstream is true for the other hosts that have it.
+func TestHostsWithTheSameUpstreamShareItsClient(t *testing.T) {
+	same := config.UpstreamConfiguration{Name: "one", URL: "https://one.example"}
+	other := config.UpstreamConfiguration{Name: "one", URL: "https://one.example/prefix"}
+	b := &backend{observer: newObserver("hub", funcr.New(func(_, _ string) {}, funcr.Options{}), metrics.New(prometheus.NewRegistry()))}
+	defer b.closeUpstreams()
+	hosts, err := b.hosts([]config.MirrorHost{
+		{Host: "a.example", Upstreams: []config.UpstreamConfiguration{same}}, {Host: "b.example", Upstreams: []config.UpstreamConfiguration{other, same}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if hosts[0].Upstreams[0] != hosts[1].Upstreams[1] || hosts[1].Upstreams[0] == hosts[1].Upstreams[1] || len(b.upstreams) != 2 {
+		t.Errorf("there are %d clients", len(b.upstreams))
+	}
+}
