@@ -58,6 +58,7 @@ type SegmentsSpec struct {
 
 // Upstream is one registry that content is fetched from.
 // Example: {name: hub, url: https://registry-1.docker.io, credentialsSecretRef: {name: hub-docker-io}}.
+// +kubebuilder:validation:XValidation:rule="!has(self.clientCertificateSecretRef) || self.url.startsWith('https:')",message="an upstream's clientCertificateSecretRef needs an https url: nobody asks for a certificate without TLS"
 type Upstream struct {
 	// name of the upstream, for status, metrics and logs. A DNS label.
 	// +required
@@ -80,6 +81,12 @@ type Upstream struct {
 	// (the entry for the upstream's host is used) or kubernetes.io/basic-auth. Default: anonymous.
 	// +optional
 	CredentialsSecretRef *SecretReference `json:"credentialsSecretRef,omitempty"`
+
+	// clientCertificateSecretRef names a Secret in the operator's namespace of type kubernetes.io/tls: the
+	// certificate (tls.crt) that is shown to this upstream, and to no other host, and its key (tls.key). A changed
+	// Secret is used without a restart. Needs an https url. Default: none.
+	// +optional
+	ClientCertificateSecretRef *SecretReference `json:"clientCertificateSecretRef,omitempty"`
 
 	// caBundleRef names PEM certificates in the operator's namespace that are trusted for this upstream,
 	// beside the public roots. Default: the public roots alone.

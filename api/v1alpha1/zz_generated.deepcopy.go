@@ -578,6 +578,11 @@ func (in *Upstream) DeepCopyInto(out *Upstream) {
 		*out = new(SecretReference)
 		**out = **in
 	}
+	if in.ClientCertificateSecretRef != nil {
+		in, out := &in.ClientCertificateSecretRef, &out.ClientCertificateSecretRef
+		*out = new(SecretReference)
+		**out = **in
+	}
 	if in.CABundleRef != nil {
 		in, out := &in.CABundleRef, &out.CABundleRef
 		*out = new(CABundleReference)

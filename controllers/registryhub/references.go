@@ -2,6 +2,7 @@ package registryhub
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
@@ -27,7 +28,7 @@ func (r *Reconciler) resolveReferences(ctx context.Context, s *scope) error {
 	}
 	s.bundles = map[string][]byte{}
 	for _, upstream := range s.hub.Spec.Mirror.Upstreams {
-		if err := r.resolveCredentials(ctx, s, upstream); err != nil {
+		if err := r.resolveSecrets(ctx, s, upstream); err != nil {
 			return err
 		}
 		if err := r.resolveBundle(ctx, s, upstream); err != nil {
@@ -40,19 +41,27 @@ func (r *Reconciler) resolveReferences(ctx context.Context, s *scope) error {
 	return nil
 }
 
-func (r *Reconciler) resolveCredentials(ctx context.Context, s *scope, upstream v1alpha1.Upstream) error {
-	ref := upstream.CredentialsSecretRef
-	if ref == nil {
-		return nil
-	}
-	s.requeueIn(presentReferencePeriod)
-	data, err := r.data(ctx, v1alpha1.CABundleSecret, ref.Name)
-	if err != nil {
-		return err
-	}
-	if lack := lacksCredentials(data); lack != "" {
-		s.missing = append(s.missing, fmt.Sprintf("credentialsSecretRef of upstream %s: Secret %s in namespace %s %s",
-			upstream.Name, ref.Name, r.Settings.Namespace, lack))
+func (r *Reconciler) resolveSecrets(ctx context.Context, s *scope, upstream v1alpha1.Upstream) error {
+	for _, named := range []struct {
+		field string
+		ref   *v1alpha1.SecretReference
+		lacks func(map[string][]byte) string
+	}{
+		{"credentialsSecretRef", upstream.CredentialsSecretRef, lacksCredentials},
+		{"clientCertificateSecretRef", upstream.ClientCertificateSecretRef, lacksKeyPair},
+	} {
+		if named.ref == nil {
+			continue
+		}
+		s.requeueIn(presentReferencePeriod)
+		data, err := r.data(ctx, v1alpha1.CABundleSecret, named.ref.Name)
+		if err != nil {
+			return err
+		}
+		if lack := named.lacks(data); lack != "" {
+			s.missing = append(s.missing, fmt.Sprintf("%s of upstream %s: Secret %s in namespace %s %s",
+				named.field, upstream.Name, named.ref.Name, r.Settings.Namespace, lack))
+		}
 	}
 	return nil
 }
@@ -117,6 +126,22 @@ func lacksCredentials(data map[string][]byte) string {
 		return ""
 	case len(data[corev1.BasicAuthUsernameKey]) == 0 || len(data[corev1.BasicAuthPasswordKey]) == 0:
 		return "has neither " + corev1.DockerConfigJsonKey + " nor both username and password"
+	}
+	return ""
+}
+
+// lacksKeyPair says what is wrong with a client certificate and its key, without a word of what is in them.
+func lacksKeyPair(data map[string][]byte) string {
+	for _, key := range []string{corev1.TLSCertKey, corev1.TLSPrivateKeyKey} {
+		switch {
+		case data == nil:
+			return "does not exist"
+		case len(data[key]) == 0:
+			return "has no key " + key
+		}
+	}
+	if _, err := tls.X509KeyPair(data[corev1.TLSCertKey], data[corev1.TLSPrivateKeyKey]); err != nil {
+		return "has no PEM certificate in key " + corev1.TLSCertKey + " with its private key in key " + corev1.TLSPrivateKeyKey
 	}
 	return ""
 }

@@ -1,6 +1,14 @@
 package registryhub
 
-import "testing"
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
+	"testing"
+)
 
 func TestCredentialsAreCheckedWithoutTellingThem(t *testing.T) {
 	t.Parallel()
@@ -20,4 +28,46 @@ func TestCredentialsAreCheckedWithoutTellingThem(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, tc.want)
 		}
 	}
+}
+
+func TestClientCertificatesAreCheckedWithoutTellingThem(t *testing.T) {
+	t.Parallel()
+	certificate, key := keyPair(t)
+	_, other := keyPair(t)
+	const mismatch = "has no PEM certificate in key tls.crt with its private key in key tls.key"
+	cases := map[string]struct {
+		data map[string][]byte
+		want string
+	}{
+		"none":          {nil, "does not exist"},
+		"empty":         {map[string][]byte{}, "has no key tls.crt"},
+		"half":          {map[string][]byte{"tls.crt": certificate}, "has no key tls.key"},
+		"a pair":        {map[string][]byte{"tls.crt": certificate, "tls.key": key}, ""},
+		"another's key": {map[string][]byte{"tls.crt": certificate, "tls.key": other}, mismatch},
+		"no PEM":        {map[string][]byte{"tls.crt": []byte("hunter2"), "tls.key": []byte("hunter2")}, mismatch},
+	}
+	for name, tc := range cases {
+		if got := lacksKeyPair(tc.data); got != tc.want {
+			t.Errorf("%s: %q, want %q", name, got, tc.want)
+		}
+	}
+}
+
+// keyPair is a certificate that signed itself, with its key, in PEM.
+func keyPair(t *testing.T) (certificate, key []byte) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoded, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 
+	corev1 "k8s.io/api/core/v1"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 
 	"github.com/registryhub/registryhub/api/v1alpha1"
@@ -25,6 +26,9 @@ func proxyMounts(hub *v1alpha1.RegistryHub) []mount {
 		if ref := upstream.CredentialsSecretRef; ref != nil {
 			volume := corev1ac.Volume().WithSecret(corev1ac.SecretVolumeSource().WithSecretName(ref.Name))
 			mounts = append(mounts, readOnly(fmt.Sprintf("credentials-%d", i), path.Join(credentialsDirectory, upstream.Name), volume))
+		}
+		if ref := upstream.ClientCertificateSecretRef; ref != nil {
+			mounts = append(mounts, readOnly(fmt.Sprintf("client-certificate-%d", i), path.Join(certificateDirectory, upstream.Name), keyPairVolume(ref)))
 		}
 		if ref := upstream.CABundleRef; ref != nil {
 			mounts = append(mounts, readOnly(fmt.Sprintf("ca-%d", i), path.Join(caDirectory, upstream.Name), bundleVolume(ref)))
@@ -55,6 +59,13 @@ func cacheVolume(hub *v1alpha1.RegistryHub) *corev1ac.VolumeApplyConfiguration {
 
 func configVolume(hub *v1alpha1.RegistryHub) *corev1ac.VolumeApplyConfiguration {
 	return corev1ac.Volume().WithConfigMap(corev1ac.ConfigMapVolumeSource().WithName(ChildName(hub)))
+}
+
+// keyPairVolume shows the proxy what it needs of a Secret of type kubernetes.io/tls, which may hold a CA, too.
+func keyPairVolume(ref *v1alpha1.SecretReference) *corev1ac.VolumeApplyConfiguration {
+	certificate := corev1ac.KeyToPath().WithKey(corev1.TLSCertKey).WithPath(corev1.TLSCertKey)
+	key := corev1ac.KeyToPath().WithKey(corev1.TLSPrivateKeyKey).WithPath(corev1.TLSPrivateKeyKey)
+	return corev1ac.Volume().WithSecret(corev1ac.SecretVolumeSource().WithSecretName(ref.Name).WithItems(certificate, key))
 }
 
 // bundleVolume shows the proxy the one key that the hub names, and nothing else of the object.

@@ -22,6 +22,7 @@ const (
 	proxyConfigDirectory = "/etc/registryhub/proxy"
 	proxyConfigKey       = "config.yaml"
 	credentialsDirectory = "/etc/registryhub/credentials" //nolint:gosec // G101: a path, not a credential
+	certificateDirectory = "/etc/registryhub/client-certificates"
 	caDirectory          = "/etc/registryhub/ca"
 	cacheDirectory       = "/var/lib/registryhub"
 )

@@ -68,6 +68,9 @@ func specifiedConfigurations(specified []v1alpha1.Upstream) []configv1alpha1.Ups
 		if upstream.CredentialsSecretRef != nil {
 			configuration.CredentialsDirectory = path.Join(credentialsDirectory, upstream.Name)
 		}
+		if upstream.ClientCertificateSecretRef != nil {
+			configuration.ClientCertificateDirectory = path.Join(certificateDirectory, upstream.Name)
+		}
 		if upstream.CABundleRef != nil {
 			configuration.CAFile = path.Join(caDirectory, upstream.Name, upstream.CABundleRef.Key)
 		}

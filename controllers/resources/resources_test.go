@@ -56,8 +56,9 @@ func rich() *v1alpha1.RegistryHub {
 	hub.Spec.Mirror.Upstreams = []v1alpha1.Upstream{
 		{
 			Name: "harbor", URL: "https://harbor.example.com/dockerhub",
-			CredentialsSecretRef: &v1alpha1.SecretReference{Name: "harbor-credentials"},
-			CABundleRef:          &v1alpha1.CABundleReference{Kind: v1alpha1.CABundleConfigMap, Name: "corp-ca", Key: "ca.crt"},
+			CredentialsSecretRef:       &v1alpha1.SecretReference{Name: "harbor-credentials"},
+			ClientCertificateSecretRef: &v1alpha1.SecretReference{Name: "harbor-client"},
+			CABundleRef:                &v1alpha1.CABundleReference{Kind: v1alpha1.CABundleConfigMap, Name: "corp-ca", Key: "ca.crt"},
 		},
 		{Name: "backup", URL: "https://backup.example.com", CABundleRef: &v1alpha1.CABundleReference{Kind: v1alpha1.CABundleSecret, Name: "backup-ca", Key: "bundle.pem"}},
 	}

@@ -62,7 +62,7 @@ func New(registerer prometheus.Registerer) *Metrics {
 		}, []string{"kind"}),
 		space:     newSpace(),
 		upstreams: newUpstreams(),
-		build: prometheus.NewGaugeVec(opts("build_info", "1, with the version and the hash of the configuration in force."), []string{"version", "config_hash"}),
+		build:     prometheus.NewGaugeVec(opts("build_info", "1, with the version and the hash of the configuration in force."), []string{"version", "config_hash"}),
 	}
 	registerer.MustRegister(m.requests, m.lookups, m.servedBytes, m.upstreamRequests, m.upstreamBytes, m.fallbacks,
 		m.mismatches, m.storeErrors, m.activeFills, m.firstByte, m.build)

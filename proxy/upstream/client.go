@@ -38,7 +38,7 @@ func New(cfg config.UpstreamConfiguration, timeouts Timeouts, told ...Observer) 
 	}
 	auth := newAuthorizer(&tokenServer{guard: c.guard, source: newCredentialSource(cfg, c.base), inner: c.wire}, c.timeouts.Token)
 	c.follower = &follower{guard: c.guard, inner: &authTransport{guard: c.guard, auth: auth, inner: c.wire}}
-	c.health = &health{probe: c.probe, changed: func(up bool) { c.observers.up(c.name, up) }}
+	c.health = newHealth(c.probe, func(up bool) { c.observers.up(c.name, up) })
 	c.observers.up(c.name, true)
 	return c, nil
 }

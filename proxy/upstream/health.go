@@ -29,15 +29,22 @@ type health struct {
 	// changed is told of the circuit: true is closed. It is called under the lock, so that the last word is true.
 	changed func(up bool)
 
+	life context.Context //nolint:containedctx // It is the life of the client, which no call has.
+	end  context.CancelFunc
+
 	mu       sync.Mutex
 	open     bool
-	closed   bool      // by close, for good
 	answered time.Time // when an answer below 500 came last
 	refusals int       // 5xx since
 	// trial lets one request through although the circuit is open: some upstreams have nothing but 5xx for the probe.
 	trial   bool
 	watch   *watch
 	running sync.WaitGroup
+}
+
+func newHealth(probe func(context.Context) error, changed func(up bool)) *health {
+	life, end := context.WithCancel(context.Background())
+	return &health{probe: probe, changed: changed, life: life, end: end}
 }
 
 // watch is the probing of one time of doubt.
@@ -96,11 +103,12 @@ func (h *health) well() {
 	}
 }
 
+// doubt begins to probe, for longer than the request that met the trouble may live.
 func (h *health) doubt() {
-	if h.watch != nil || h.closed {
+	if h.watch != nil || h.life.Err() != nil {
 		return
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(h.life)
 	w := &watch{cancel: cancel}
 	h.watch = w
 	h.running.Go(func() {
@@ -139,11 +147,8 @@ func (h *health) judge(w *watch, err error) bool {
 // close ends the probing, and waits for it. The circuit is closed, for requests that are still under way.
 func (h *health) close() {
 	h.mu.Lock()
-	h.closed, h.open = true, false
-	if h.watch != nil {
-		h.watch.cancel()
-		h.watch = nil
-	}
+	h.end()
+	h.open, h.watch = false, nil
 	h.mu.Unlock()
 	h.running.Wait()
 }

@@ -15,6 +15,8 @@ import (
 
 // patient is an upstream to probe, whose trouble a test chooses.
 type patient struct {
+	*testing.T
+
 	mu      sync.Mutex
 	trouble error
 	probes  int
@@ -49,15 +51,15 @@ func (p *patient) seen() (probes int, said []bool) {
 	return probes, said
 }
 
-func (p *patient) want(t *testing.T, when string, wantProbes int, wantSaid ...bool) {
-	t.Helper()
+func (p *patient) want(when string, wantProbes int, wantSaid ...bool) {
+	p.Helper()
 	synctest.Wait()
 	probes, said := p.seen()
 	if probes != wantProbes {
-		t.Errorf("%s: %d probes, want %d", when, probes, wantProbes)
+		p.Errorf("%s: %d probes, want %d", when, probes, wantProbes)
 	}
 	if diff := cmp.Diff(wantSaid, said); diff != "" {
-		t.Errorf("%s: the circuit became (-want +got)\n%s", when, diff)
+		p.Errorf("%s: the circuit became (-want +got)\n%s", when, diff)
 	}
 }
 
@@ -66,13 +68,13 @@ var (
 	errBroken  = &StatusError{Status: http.StatusBadGateway}
 )
 
-func inHealth(t *testing.T, test func(t *testing.T, p *patient, h *health)) {
+func inHealth(t *testing.T, test func(p *patient, h *health)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		p := &patient{}
-		h := &health{probe: p.probe, changed: p.changed}
+		p := &patient{T: t}
+		h := newHealth(p.probe, p.changed)
 		defer h.close()
-		test(t, p, h)
+		test(p, h)
 	})
 }
 
@@ -82,105 +84,105 @@ func pass(d time.Duration) {
 }
 
 func TestNoAnswerAndAFailedProbeOpenTheCircuit(t *testing.T) {
-	inHealth(t, func(t *testing.T, p *patient, h *health) {
+	inHealth(t, func(p *patient, h *health) {
 		p.suffer(errRefused)
 		h.unanswered(time.Now())
-		p.want(t, "after a request without an answer", 1, false)
+		p.want("after a request without an answer", 1, false)
 		if h.admit() {
-			t.Error("a request is admitted while nothing answers")
+			p.Error("a request is admitted while nothing answers")
 		}
 		p.suffer(nil)
 		pass(firstProbeDelay)
-		p.want(t, "once the fault is gone", 1, true)
+		p.want("once the fault is gone", 1, true)
 		if !h.admit() {
-			t.Error("no request is admitted although a probe was answered")
+			p.Error("no request is admitted although a probe was answered")
 		}
 		pass(time.Hour)
-		p.want(t, "when all is well", 0)
+		p.want("when all is well", 0)
 	})
 }
 
 func TestOneRequestInTroubleDoesNotOpenTheCircuit(t *testing.T) {
-	inHealth(t, func(t *testing.T, p *patient, h *health) {
+	inHealth(t, func(p *patient, h *health) {
 		h.unanswered(time.Now())
-		p.want(t, "when the probe is answered", 1)
+		p.want("when the probe is answered", 1)
 		for range refusalsInDoubt - 1 {
 			h.answer(http.StatusInternalServerError)
 		}
-		p.want(t, "after few answers of 5xx", 0)
+		p.want("after few answers of 5xx", 0)
 		h.answer(http.StatusNotFound)
 		h.answer(http.StatusInternalServerError)
-		p.want(t, "after an answer about another object", 0)
+		p.want("after an answer about another object", 0)
 		for range 10 * refusalsInDoubt {
 			h.answer(http.StatusInternalServerError)
 			synctest.Wait()
 		}
 		if _, said := p.seen(); said != nil || !h.admit() {
-			t.Errorf("5xx for one object made the circuit %v", said)
+			p.Errorf("5xx for one object made the circuit %v", said)
 		}
 	})
 }
 
 func TestRepeated5xxAndAFailedProbeOpenTheCircuit(t *testing.T) {
-	inHealth(t, func(t *testing.T, p *patient, h *health) {
+	inHealth(t, func(p *patient, h *health) {
 		p.suffer(errBroken)
 		for range refusalsInDoubt {
 			h.answer(http.StatusServiceUnavailable)
 		}
-		p.want(t, "after 5xx in a row", 1, false)
+		p.want("after 5xx in a row", 1, false)
 	})
 }
 
 // An upstream that has 5xx for /v2/ alone must not stay away for ever.
 func TestOneRequestIsTriedBetweenProbesThatAreAnswered5xx(t *testing.T) {
-	inHealth(t, func(t *testing.T, p *patient, h *health) {
+	inHealth(t, func(p *patient, h *health) {
 		p.suffer(errBroken)
 		h.unanswered(time.Now())
 		synctest.Wait()
 		for range 3 {
 			if first, second := h.admit(), h.admit(); !first || second {
-				t.Errorf("admitted: %v, then %v; want one request", first, second)
+				p.Errorf("admitted: %v, then %v; want one request", first, second)
 			}
 			pass(maxProbeDelay)
 		}
 		h.answer(http.StatusOK)
 		_, said := p.seen()
 		if diff := cmp.Diff([]bool{false, true}, said); diff != "" || !h.admit() {
-			t.Errorf("after a request was answered (-want +got)\n%s", diff)
+			p.Errorf("after a request was answered (-want +got)\n%s", diff)
 		}
 		pass(time.Hour)
-		p.want(t, "when all is well", 0)
+		p.want("when all is well", 0)
 	})
 }
 
 func TestProbesComeAtMostFiveSecondsApart(t *testing.T) {
-	inHealth(t, func(t *testing.T, p *patient, h *health) {
+	inHealth(t, func(p *patient, h *health) {
 		p.suffer(errRefused)
 		h.unanswered(time.Now())
 		pass(10 * time.Second)
 		if probes, _ := p.seen(); probes < 6 || probes > 8 {
-			t.Errorf("%d probes in the first ten seconds", probes)
+			p.Errorf("%d probes in the first ten seconds", probes)
 		}
 		pass(5 * time.Minute)
 		if probes, _ := p.seen(); probes < 60 || probes > 81 {
-			t.Errorf("%d probes in five minutes, want one every 3.75 s to 5 s", probes)
+			p.Errorf("%d probes in five minutes, want one every 3.75 s to 5 s", probes)
 		}
 	})
 }
 
 func TestAnAnswerCountsForMoreThanWhatBeganBefore(t *testing.T) {
-	inHealth(t, func(t *testing.T, p *patient, h *health) {
+	inHealth(t, func(p *patient, h *health) {
 		began := time.Now()
 		pass(time.Second)
 		h.answer(http.StatusUnauthorized)
 		p.suffer(errRefused)
 		h.unanswered(began)
-		p.want(t, "after another request was answered", 0)
+		p.want("after another request was answered", 0)
 	})
 }
 
 func TestAnAnswerDuringTheProbeKeepsTheCircuitClosed(t *testing.T) {
-	inHealth(t, func(t *testing.T, p *patient, h *health) {
+	inHealth(t, func(p *patient, h *health) {
 		h.probe = func(ctx context.Context) error {
 			_ = p.probe(ctx)
 			<-ctx.Done()
@@ -189,34 +191,34 @@ func TestAnAnswerDuringTheProbeKeepsTheCircuitClosed(t *testing.T) {
 		h.unanswered(time.Now())
 		synctest.Wait()
 		h.answer(http.StatusOK)
-		p.want(t, "after the answer", 1)
+		p.want("after the answer", 1)
 		if !h.admit() {
-			t.Error("no request is admitted")
+			p.Error("no request is admitted")
 		}
 	})
 }
 
 func TestARequestThatWaitsLongMakesTheUpstreamDoubtful(t *testing.T) {
-	inHealth(t, func(t *testing.T, p *patient, h *health) {
+	inHealth(t, func(p *patient, h *health) {
 		p.suffer(errRefused)
 		h.expect().Stop()
 		defer h.expect().Stop()
 		pass(slowAfter - time.Millisecond)
-		p.want(t, "early", 0)
+		p.want("early", 0)
 		pass(time.Millisecond)
-		p.want(t, "late", 1, false)
+		p.want("late", 1, false)
 	})
 }
 
 func TestProbingEndsWithTheClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // It fails when a goroutine is left.
-		p := &patient{trouble: errRefused}
-		h := &health{probe: p.probe, changed: p.changed}
+		p := &patient{T: t, trouble: errRefused}
+		h := newHealth(p.probe, p.changed)
 		h.unanswered(time.Now())
 		synctest.Wait()
 		h.close()
 		h.unanswered(time.Now())
-		p.want(t, "after the end", 1, false)
+		p.want("after the end", 1, false)
 		if !h.admit() {
 			t.Error("requests under way are not let end")
 		}

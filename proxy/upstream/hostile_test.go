@@ -71,7 +71,7 @@ func TestAnswersThatBreakTheProtocolAreTroubleOfTheUpstreams(t *testing.T) {
 			if _, err := c.Manifest(t.Context(), "a", tagged(t, "v1")); !IsUnavailable(err) || len(err.Error()) > 1000 {
 				t.Errorf("a manifest: got %.300v", err)
 			}
-			if got, _, err := readBlob(t, c, 0); !IsUnavailable(err) || len(got) > 2 {
+			if got, _, err := readBlob(t, c, 0, -1); !IsUnavailable(err) || len(got) > 2 {
 				t.Errorf("a blob: got %q, %.300v", got, err)
 			}
 		})
@@ -85,7 +85,7 @@ func TestBytesBeyondTheLengthAreNotTheObject(t *testing.T) {
 	})
 	c := client(t, url)
 	for range 3 {
-		if got, b, err := readBlob(t, c, 0); err != nil || got != blobContent || b.Size != 10 {
+		if got, b, err := readBlob(t, c, 0, -1); err != nil || got != blobContent || b.Size != 10 {
 			t.Errorf("got %q, %v", got, err)
 		}
 	}
@@ -157,7 +157,7 @@ func TestBombsAreNeverUnpacked(t *testing.T) {
 	small := bomb(t)
 	server, _ := serve(t, encoded("gzip", nil, small))
 	c := client(t, server.URL)
-	if got, _, err := readBlob(t, c, 0); err != nil || got != string(small) {
+	if got, _, err := readBlob(t, c, 0, -1); err != nil || got != string(small) {
 		t.Errorf("got %d bytes of the %d that were sent, %v", len(got), len(small), err)
 	}
 	if _, err := c.Tags(t.Context(), "a", ""); !IsInvalidResponse(err) {
@@ -229,7 +229,7 @@ func TestErrorsHoldNothingThatAnUpstreamMadeUp(t *testing.T) {
 	c := clientWith(t, server.URL, Timeouts{Document: time.Minute})
 	_, manifest := c.Manifest(t.Context(), "a", tagged(t, "v1"))
 	_, head := c.ManifestHead(t.Context(), "a", distspec.DigestReference(manifestDigest))
-	_, blob := c.Blob(t.Context(), "a", blobDigest, 4)
+	_, blob := c.Blob(t.Context(), "a", blobDigest, 4, -1)
 	for _, err := range []error{manifest, head, blob} {
 		if err == nil || strings.Contains(err.Error(), "\x1b") {
 			t.Errorf("got %q", err)

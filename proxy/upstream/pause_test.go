@@ -83,7 +83,7 @@ func TestAPausedKindIsNotAskedForAndOthersAre(t *testing.T) {
 	if got := len(seen.requests()); got != 1 {
 		t.Errorf("%d requests for manifests, want 1", got)
 	}
-	if got, _, err := readBlob(t, c, 0); err != nil || got != blobContent {
+	if got, _, err := readBlob(t, c, 0, -1); err != nil || got != blobContent {
 		t.Errorf("a blob: %q, %v", got, err)
 	}
 	if _, err := c.Tags(t.Context(), "a", ""); err != nil {
@@ -95,7 +95,7 @@ func TestTooManyRequestsWithoutRetryAfterIsNoPause(t *testing.T) {
 	server, seen := serveFunc(t, answering(http.StatusTooManyRequests))
 	c := client(t, server.URL)
 	for range 3 {
-		if _, err := c.Blob(t.Context(), "a", digest.FromString("x"), 0); Status(err) != http.StatusTooManyRequests || IsUnsent(err) {
+		if _, err := c.Blob(t.Context(), "a", digest.FromString("x"), 0, -1); Status(err) != http.StatusTooManyRequests || IsUnsent(err) {
 			t.Errorf("got %v", err)
 		}
 	}

@@ -25,5 +25,5 @@ func parseQuota(value string) (int64, bool) {
 	if err != nil || quota > maxQuota {
 		return 0, false
 	}
-	return int64(quota), true //nolint:gosec // G115: it has at most 63 bits.
+	return int64(quota), true
 }

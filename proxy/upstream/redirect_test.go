@@ -224,7 +224,7 @@ func TestNoSpellingOfALocationMakesCredentialsFollow(t *testing.T) {
 			})
 			before := len(stolen.requests())
 			c := client(t, server.URL, func(cfg *config.UpstreamConfiguration) { cfg.CredentialsDirectory = directory })
-			if got, _, err := readBlob(t, c, 0); err != nil || got != blobContent {
+			if got, _, err := readBlob(t, c, 0, -1); err != nil || got != blobContent {
 				t.Errorf("got %q, %v", got, err)
 			}
 			if last := own.requests(); last[len(last)-1].authorization == "" {
@@ -253,7 +253,7 @@ func TestRedirectWithinTheUpstreamKeepsItsCredentials(t *testing.T) {
 		}
 	})
 	c := client(t, server.URL, func(cfg *config.UpstreamConfiguration) { cfg.CredentialsDirectory = directory })
-	if got, _, err := readBlob(t, c, 0); err != nil || got != blobContent {
+	if got, _, err := readBlob(t, c, 0, -1); err != nil || got != blobContent {
 		t.Errorf("got %q, %v", got, err)
 	}
 	if got := withPath(seen.requests(), "/x"); len(got) != 1 || !strings.HasPrefix(got[0].authorization, "Basic ") {

@@ -22,14 +22,14 @@ func (c *Client) send(ctx context.Context, method string, what request, want ...
 	if err := c.admit(r, what.Kind); err != nil {
 		return nil, err
 	}
-	began, doubt := time.Now(), c.health.expect()
+	began, doubt := time.Now(), c.health.expect() //nolint:contextcheck // Probes outlive the request.
 	resp, err := c.follower.do(r)
 	doubt.Stop()
 	if err != nil {
 		c.learnFromError(r, began, err)
 		return nil, err
 	}
-	c.learnFromAnswer(resp)
+	c.learnFromAnswer(resp) //nolint:contextcheck // Probes outlive the request.
 	if slices.Contains(want, resp.StatusCode) {
 		return resp, nil
 	}
@@ -66,7 +66,7 @@ func (c *Client) learnFromAnswer(resp *http.Response) {
 func (c *Client) learnFromError(r *http.Request, began time.Time, err error) {
 	mine := r.Context().Err() == nil || errors.Is(context.Cause(r.Context()), errStalled)
 	if e, ok := errors.AsType[*UnreachableError](err); ok && mine && e.Host == c.base.Host() {
-		c.health.unanswered(began)
+		c.health.unanswered(began) //nolint:contextcheck // Probes outlive the request.
 	}
 }
 

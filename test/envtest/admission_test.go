@@ -69,6 +69,7 @@ func TestWhatIsRefused(t *testing.T) {
 		"an upstream with a user":       {upstream, "[{name: hub, url: 'https://me:secret@x.example'}]", "no user information"},
 		"an upstream with a query":      {upstream, "[{name: hub, url: 'https://x.example?a=b'}]", "no query and no fragment"},
 		"an upstream with a fragment":   {upstream, "[{name: hub, url: 'https://x.example#a'}]", "no query and no fragment"},
+		"a certificate without TLS":     {upstream, "[{name: hub, url: 'http://x.example', clientCertificateSecretRef: {name: a}}]", "needs an https url"},
 		"an upstream's name in capital": {upstream, "[{name: Hub, url: 'https://x.example'}]", "should match"},
 		"two upstreams of one name":     {upstream, "[{name: a, url: 'https://x.example'}, {name: a, url: 'https://y.example'}]", "Duplicate value"},
 		"a rule on status 500":          {"{name: rule, ", "{name: rule, onStatus: [500], ", "Unsupported value: 500"},

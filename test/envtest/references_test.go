@@ -44,16 +44,27 @@ func quantities(pairs ...string) corev1.ResourceList {
 // certificate is a CA certificate in PEM, another one at each call.
 func certificate(t *testing.T) string {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	pem, _ := keyPair(t)
+	return string(pem)
+}
+
+// keyPair is such a certificate and its key.
+func keyPair(t *testing.T) (certificate, key []byte) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), IsCA: true}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	encoded, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})
 }
 
 func (w *world) configHash(name string) func() string {
@@ -117,6 +128,24 @@ func TestCredentialsAreAwaited(t *testing.T) {
 			w.ready("secret-" + name)
 		})
 	}
+}
+
+func TestAClientCertificateIsAwaited(t *testing.T) {
+	w := begin(t)
+	w.secret("half-pair", map[string][]byte{"tls.crt": []byte(certificate(t))})
+	w.create(hubFor("mutual", "mutual.example", ephemeral, func(hub *v1alpha1.RegistryHub) {
+		hub.Spec.Mirror.Upstreams = []v1alpha1.Upstream{{
+			Name: "corp", URL: "https://corp.example", ClientCertificateSecretRef: &v1alpha1.SecretReference{Name: "half-pair"},
+		}}
+	}))
+	w.becomes("mutual", v1alpha1.ConditionReady, "False/ReferenceNotFound")
+	w.Expect(w.message("mutual", v1alpha1.ConditionReady)).To(ContainSubstring("clientCertificateSecretRef of upstream corp: Secret half-pair in namespace registryhub-system has no key tls.key"))
+	crt, key := keyPair(t)
+	w.secret("pair", map[string][]byte{"tls.crt": crt, "tls.key": key})
+	w.change("mutual", func(hub *v1alpha1.RegistryHub) {
+		hub.Spec.Mirror.Upstreams[0].ClientCertificateSecretRef.Name = "pair"
+	})
+	w.ready("mutual")
 }
 
 func TestASecretThatAppearsIsFound(t *testing.T) {

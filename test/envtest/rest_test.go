@@ -45,12 +45,15 @@ func (w *world) settle() {
 func (w *world) richHubs() {
 	w.t.Helper()
 	w.secret("rest-credentials", map[string][]byte{"username": []byte("u"), "password": []byte("p")})
+	crt, key := keyPair(w.t)
+	w.secret("rest-client", map[string][]byte{"tls.crt": crt, "tls.key": key})
 	w.configMap("rest-ca", map[string]string{"ca.crt": certificate(w.t)})
 	w.create(hubFor("rest-full", "rest.example", func(hub *v1alpha1.RegistryHub) {
 		hub.Spec.Mirror.Upstreams = []v1alpha1.Upstream{{
 			Name: "one", URL: "https://one.example/prefix",
-			CredentialsSecretRef: &v1alpha1.SecretReference{Name: "rest-credentials"},
-			CABundleRef:          &v1alpha1.CABundleReference{Name: "rest-ca"},
+			CredentialsSecretRef:       &v1alpha1.SecretReference{Name: "rest-credentials"},
+			ClientCertificateSecretRef: &v1alpha1.SecretReference{Name: "rest-client"},
+			CABundleRef:                &v1alpha1.CABundleReference{Name: "rest-ca"},
 		}}
 		hub.Spec.Proxy = v1alpha1.ProxySpec{
 			Resources:         corev1.ResourceRequirements{Limits: quantities("cpu", "1000m", "memory", "0.5Gi"), Requests: quantities("cpu", "0.1", "memory", "65536Ki")},

@@ -98,6 +98,7 @@ func TestDecodeRefusesAndNamesTheField(t *testing.T) {
 		"a host with a scheme":                  {proxy, proxyFile, "host: docker.io", "host: https://docker.io", "mirror.hosts[0].host"},
 		"an upstream without a scheme":          {proxy, proxyFile, "https://registry-1.docker.io", "registry-1.docker.io", "mirror.hosts[0].upstreams[0].url"},
 		"an upstream with a query":              {proxy, proxyFile, "https://registry-1.docker.io", "'https://x.io/?a=b'", "query"},
+		"a client certificate without TLS":      {proxy, proxyFile, "url: https://registry-1.docker.io", "url: http://a.io, clientCertificateDirectory: /x", "mirror.hosts[0].upstreams[0].clientCertificateDirectory"},
 		"a rule that does not compile":          {proxy, proxyFile, "mirror:", "mirror:\n  fallbackRules: [{name: a, match: '(', rewrite: b}]", "mirror.fallbackRules[0].match"},
 		"a rule that steps out of its anchors":  {proxy, proxyFile, "mirror:", "mirror:\n  fallbackRules: [{name: a, match: 'a)|(b', rewrite: b}]", "mirror.fallbackRules[0].match"},
 		"a rule without an expression":          {proxy, proxyFile, "mirror:", "mirror:\n  fallbackRules: [{name: a, match: '', rewrite: b}]", "mirror.fallbackRules[0].match"},
