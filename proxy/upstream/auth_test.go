@@ -364,9 +364,9 @@ func TestCredentialIsKeptForItsLifetime(t *testing.T) {
 		f := &fakeExchanger{}
 		a := learned(f, time.Second)
 		a.want(t, "at first", "a-1")
-		pass(47 * time.Second)
+		elapse(47 * time.Second)
 		a.want(t, "before the last fifth", "a-1")
-		pass(13 * time.Second)
+		elapse(13 * time.Second)
 		a.want(t, "after the end", "a-2")
 		if got := f.calls.Load(); got != 2 {
 			t.Errorf("%d exchanges, want 2", got)
@@ -380,15 +380,15 @@ func TestCredentialIsRenewedAheadAndNobodyWaits(t *testing.T) {
 		a := learned(f, time.Minute)
 		a.want(t, "at first", "a-1")
 		f.delay(2 * time.Second)
-		pass(48 * time.Second)
+		elapse(48 * time.Second)
 		for range 10 {
 			a.want(t, "in the last fifth", "a-1")
 		}
-		pass(time.Second)
+		elapse(time.Second)
 		a.want(t, "during the exchange", "a-1")
-		pass(time.Second)
+		elapse(time.Second)
 		a.want(t, "after it", "a-2")
-		pass(47 * time.Second)
+		elapse(47 * time.Second)
 		a.want(t, "in the next one's life", "a-2")
 		if got := f.calls.Load(); got != 2 {
 			t.Errorf("%d exchanges, want 2", got)
@@ -402,15 +402,15 @@ func TestFailureToRenewAheadIsNoneWhileTheOldOneLives(t *testing.T) {
 		a := learned(f, time.Second)
 		a.want(t, "at first", "a-1")
 		f.fail(errors.New("no"))
-		pass(48 * time.Second)
+		elapse(48 * time.Second)
 		for range 119 {
 			a.want(t, "while it lives", "a-1")
-			pass(100 * time.Millisecond)
+			elapse(100 * time.Millisecond)
 		}
 		if got := f.calls.Load(); got < 3 || got > 8 {
 			t.Errorf("%d exchanges in the last twelve seconds, want few", got-1)
 		}
-		pass(100 * time.Millisecond)
+		elapse(100 * time.Millisecond)
 		if _, err := a.authorize(t.Context(), "a"); err == nil {
 			t.Error("no error although the old one is dead")
 		}

@@ -14,9 +14,11 @@ const (
 	refusalsInDoubt = 3
 	// slowAfter is how long a request may be without an answer before the upstream is doubtful.
 	slowAfter = 2 * time.Second
-	// firstProbeDelay comes before the second probe, and doubles from there up to maxProbeDelay.
-	firstProbeDelay = 250 * time.Millisecond
-	maxProbeDelay   = 5 * time.Second
+	// firstProbeDelay comes before the second probe, and doubles from there up to maxProbeDelay, or wantedProbeDelay
+	// while there are requests.
+	firstProbeDelay  = 250 * time.Millisecond
+	wantedProbeDelay = time.Second
+	maxProbeDelay    = 5 * time.Second
 )
 
 // health is the circuit breaker of one upstream. What requests meet makes it doubtful: no answer, none for a while, or
@@ -36,10 +38,12 @@ type health struct {
 	open     bool
 	answered time.Time // when an answer below 500 came last
 	refusals int       // 5xx since
-	// trial lets one request through although the circuit is open: some upstreams have nothing but 5xx for the probe.
-	trial   bool
-	watch   *watch
-	running sync.WaitGroup
+	// refusing says that the last probe was answered 5xx. One request at a time is let through then: it costs no wait,
+	// and some upstreams have nothing but 5xx for the probe.
+	refusing bool
+	trial    bool // such a request is under way
+	watch    *watch
+	running  sync.WaitGroup
 }
 
 func newHealth(probe func(context.Context) error, changed func(up bool)) *health {
@@ -48,18 +52,33 @@ func newHealth(probe func(context.Context) error, changed func(up bool)) *health
 }
 
 // watch is the probing of one time of doubt.
-type watch struct{ cancel context.CancelFunc }
+type watch struct {
+	cancel context.CancelFunc
+	// wanted says that a request was turned away since the last probe.
+	wanted chan struct{}
+}
 
-// admit reports whether a request may be sent.
-func (h *health) admit() bool {
+// admit returns what is to be called when the request has its answer or error; nil when it must not be sent.
+func (h *health) admit() (done func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.open {
-		return true
+	switch {
+	case !h.open:
+		return func() {}
+	case h.refusing && !h.trial:
+		h.trial = true
+		return h.tried
 	}
-	trial := h.trial
+	if h.watch != nil {
+		h.watch.want()
+	}
+	return nil
+}
+
+func (h *health) tried() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.trial = false
-	return trial
 }
 
 // expect makes the upstream doubtful unless the timer is stopped in time.
@@ -92,7 +111,7 @@ func (h *health) answer(status int) {
 }
 
 func (h *health) well() {
-	h.answered, h.refusals, h.trial = time.Now(), 0, false
+	h.answered, h.refusals, h.refusing = time.Now(), 0, false
 	if h.watch != nil {
 		h.watch.cancel()
 		h.watch = nil
@@ -109,7 +128,7 @@ func (h *health) doubt() {
 		return
 	}
 	ctx, cancel := context.WithCancel(h.life)
-	w := &watch{cancel: cancel}
+	w := &watch{cancel: cancel, wanted: make(chan struct{}, 1)}
 	h.watch = w
 	h.running.Go(func() {
 		defer cancel()
@@ -119,7 +138,7 @@ func (h *health) doubt() {
 
 func (h *health) run(ctx context.Context, w *watch) {
 	for delay := firstProbeDelay; ; delay = min(2*delay, maxProbeDelay) {
-		if !h.judge(w, h.probe(ctx)) || !wait(ctx, jittered(delay)) {
+		if !h.judge(w, h.probe(ctx)) || !w.wait(ctx, jittered(delay)) {
 			return
 		}
 	}
@@ -136,7 +155,7 @@ func (h *health) judge(w *watch, err error) bool {
 		h.well()
 		return false
 	}
-	h.trial = Status(err) != 0
+	h.refusing = Status(err) != 0
 	if !h.open {
 		h.open = true
 		h.changed(false)
@@ -158,11 +177,31 @@ func jittered(d time.Duration) time.Duration {
 	return d - rand.N(d/4) //nolint:gosec // G404: nobody gains by guessing it.
 }
 
-func wait(ctx context.Context, d time.Duration) bool {
+// want has the next probe made soon.
+func (w *watch) want() {
+	select {
+	case w.wanted <- struct{}{}:
+	default: // It is wanted already.
+	}
+}
+
+// wait waits for the time of the next probe: after the delay, or after wantedProbeDelay when somebody wants it. It
+// reports false when there is to be none.
+func (w *watch) wait(ctx context.Context, delay time.Duration) bool {
+	if delay <= wantedProbeDelay {
+		return pass(ctx, delay, nil)
+	}
+	return pass(ctx, wantedProbeDelay, nil) && pass(ctx, delay-wantedProbeDelay, w.wanted)
+}
+
+// pass waits for a time, for less when it is cut short; false when the context ends.
+func pass(ctx context.Context, d time.Duration, short <-chan struct{}) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+		return true
+	case <-short:
 		return true
 	case <-ctx.Done():
 		return false

@@ -78,9 +78,17 @@ func inHealth(t *testing.T, test func(p *patient, h *health)) {
 	})
 }
 
-func pass(d time.Duration) {
+func elapse(d time.Duration) {
 	time.Sleep(d) //nolint:forbidigo // The clock is synctest's.
 	synctest.Wait()
+}
+
+func admitted(h *health) bool {
+	done := h.admit()
+	if done != nil {
+		done()
+	}
+	return done != nil
 }
 
 func TestNoAnswerAndAFailedProbeOpenTheCircuit(t *testing.T) {
@@ -88,16 +96,16 @@ func TestNoAnswerAndAFailedProbeOpenTheCircuit(t *testing.T) {
 		p.suffer(errRefused)
 		h.unanswered(time.Now())
 		p.want("after a request without an answer", 1, false)
-		if h.admit() {
+		if admitted(h) {
 			p.Error("a request is admitted while nothing answers")
 		}
 		p.suffer(nil)
-		pass(firstProbeDelay)
+		elapse(firstProbeDelay)
 		p.want("once the fault is gone", 1, true)
-		if !h.admit() {
+		if !admitted(h) {
 			p.Error("no request is admitted although a probe was answered")
 		}
-		pass(time.Hour)
+		elapse(time.Hour)
 		p.want("when all is well", 0)
 	})
 }
@@ -117,7 +125,7 @@ func TestOneRequestInTroubleDoesNotOpenTheCircuit(t *testing.T) {
 			h.answer(http.StatusInternalServerError)
 			synctest.Wait()
 		}
-		if _, said := p.seen(); said != nil || !h.admit() {
+		if _, said := p.seen(); said != nil || !admitted(h) {
 			p.Errorf("5xx for one object made the circuit %v", said)
 		}
 	})
@@ -133,25 +141,53 @@ func TestRepeated5xxAndAFailedProbeOpenTheCircuit(t *testing.T) {
 	})
 }
 
-// An upstream that has 5xx for /v2/ alone must not stay away for ever.
-func TestOneRequestIsTriedBetweenProbesThatAreAnswered5xx(t *testing.T) {
+// An upstream that has 5xx for /v2/ alone must not stay away for ever, and no wait is saved by waiting for the probe.
+func TestOneRequestAtATimeIsTriedWhileProbesAreAnswered5xx(t *testing.T) {
 	inHealth(t, func(p *patient, h *health) {
 		p.suffer(errBroken)
 		h.unanswered(time.Now())
 		synctest.Wait()
 		for range 3 {
-			if first, second := h.admit(), h.admit(); !first || second {
-				p.Errorf("admitted: %v, then %v; want one request", first, second)
+			first, second := h.admit(), h.admit()
+			if first == nil || second != nil {
+				p.Fatal("want one request admitted")
 			}
-			pass(maxProbeDelay)
+			first()
+		}
+		if !admitted(h) {
+			p.Error("none is admitted after the others have ended")
 		}
 		h.answer(http.StatusOK)
 		_, said := p.seen()
-		if diff := cmp.Diff([]bool{false, true}, said); diff != "" || !h.admit() {
+		if diff := cmp.Diff([]bool{false, true}, said); diff != "" || !admitted(h) {
 			p.Errorf("after a request was answered (-want +got)\n%s", diff)
 		}
-		pass(time.Hour)
+		elapse(time.Hour)
 		p.want("when all is well", 0)
+	})
+}
+
+func TestRequestsHaveTheUpstreamProbedEachSecond(t *testing.T) {
+	inHealth(t, func(p *patient, h *health) {
+		p.suffer(errRefused)
+		h.unanswered(time.Now())
+		elapse(time.Minute)
+		p.seen()
+		for range 100 {
+			if admitted(h) {
+				p.Error("a request is admitted")
+			}
+			elapse(100 * time.Millisecond)
+		}
+		if probes, _ := p.seen(); probes < 8 || probes > 11 {
+			p.Errorf("%d probes in ten seconds with requests, want about ten", probes)
+		}
+		p.suffer(nil)
+		admitted(h)
+		elapse(wantedProbeDelay)
+		if !admitted(h) {
+			p.Error("none is admitted a second after the fault was gone")
+		}
 	})
 }
 
@@ -159,11 +195,11 @@ func TestProbesComeAtMostFiveSecondsApart(t *testing.T) {
 	inHealth(t, func(p *patient, h *health) {
 		p.suffer(errRefused)
 		h.unanswered(time.Now())
-		pass(10 * time.Second)
+		elapse(10 * time.Second)
 		if probes, _ := p.seen(); probes < 6 || probes > 8 {
 			p.Errorf("%d probes in the first ten seconds", probes)
 		}
-		pass(5 * time.Minute)
+		elapse(5 * time.Minute)
 		if probes, _ := p.seen(); probes < 60 || probes > 81 {
 			p.Errorf("%d probes in five minutes, want one every 3.75 s to 5 s", probes)
 		}
@@ -173,7 +209,7 @@ func TestProbesComeAtMostFiveSecondsApart(t *testing.T) {
 func TestAnAnswerCountsForMoreThanWhatBeganBefore(t *testing.T) {
 	inHealth(t, func(p *patient, h *health) {
 		began := time.Now()
-		pass(time.Second)
+		elapse(time.Second)
 		h.answer(http.StatusUnauthorized)
 		p.suffer(errRefused)
 		h.unanswered(began)
@@ -192,7 +228,7 @@ func TestAnAnswerDuringTheProbeKeepsTheCircuitClosed(t *testing.T) {
 		synctest.Wait()
 		h.answer(http.StatusOK)
 		p.want("after the answer", 1)
-		if !h.admit() {
+		if !admitted(h) {
 			p.Error("no request is admitted")
 		}
 	})
@@ -203,9 +239,9 @@ func TestARequestThatWaitsLongMakesTheUpstreamDoubtful(t *testing.T) {
 		p.suffer(errRefused)
 		h.expect().Stop()
 		defer h.expect().Stop()
-		pass(slowAfter - time.Millisecond)
+		elapse(slowAfter - time.Millisecond)
 		p.want("early", 0)
-		pass(time.Millisecond)
+		elapse(time.Millisecond)
 		p.want("late", 1, false)
 	})
 }
@@ -219,7 +255,7 @@ func TestProbingEndsWithTheClient(t *testing.T) {
 		h.close()
 		h.unanswered(time.Now())
 		p.want("after the end", 1, false)
-		if !h.admit() {
+		if !admitted(h) {
 			t.Error("requests under way are not let end")
 		}
 	})
@@ -253,7 +289,7 @@ func reset(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 
 func TestCircuitOfAClient(t *testing.T) {
 	for name, fault := range map[string]http.HandlerFunc{
-		"nothing answers": hang, "connections break": reset, "everything is 502": answering(http.StatusBadGateway),
+		"nothing answers": hang, "connections break": reset,
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := &faulty{inner: realRegistry(t, "a")}
@@ -272,13 +308,30 @@ func TestCircuitOfAClient(t *testing.T) {
 					t.Errorf("got %v, want unavailability", err)
 				}
 			}
-			if got := len(withPath(seen.requests(), "/v2/a/manifests/v1")) - before; got > 2 {
+			if got := len(withPath(seen.requests(), "/v2/a/manifests/v1")) - before; got > 0 {
 				t.Errorf("%d of 20 requests were sent while the circuit was open", got)
 			}
 			f.heal()
 			eventually(t, "a request is answered", func() bool { return get() == nil })
 			eventually(t, "the observer is told", func() bool { return told.up() })
 		})
+	}
+}
+
+func TestUpstreamThatWas502IsWellAtOnce(t *testing.T) {
+	f := &faulty{inner: realRegistry(t, "a")}
+	server, _ := serve(t, f)
+	told := &telltale{}
+	c := observed(t, server.URL, Timeouts{}, told)
+	get := func() error {
+		_, err := c.Manifest(t.Context(), "a", tagged(t, "v1"))
+		return err
+	}
+	f.fail(answering(http.StatusBadGateway))
+	eventually(t, "the circuit is open", func() bool { return Status(get()) == http.StatusBadGateway && !told.up() })
+	f.heal()
+	if err := get(); err != nil || !told.up() {
+		t.Errorf("got %v, and the circuit is closed: %v", err, told.up())
 	}
 }
 

@@ -81,7 +81,7 @@ func TestAnswersThatBreakTheProtocolAreTroubleOfTheUpstreams(t *testing.T) {
 // The end that was said is the end, whatever follows.
 func TestBytesBeyondTheLengthAreNotTheObject(t *testing.T) {
 	url := speakRaw(t, func(c net.Conn) {
-		endless(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"+blobContent, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+		endless(c, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 10\r\n\r\n"+blobContent, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
 	})
 	c := client(t, url)
 	for range 3 {

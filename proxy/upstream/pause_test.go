@@ -35,7 +35,7 @@ func TestPausesLastAsLongAsAskedWithinABound(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := &pauses{}
 				p.learn(distspec.KindManifest, limited(tc.asked))
-				pass(tc.after)
+				elapse(tc.after)
 				err := p.check(distspec.KindManifest)
 				e, paused := errors.AsType[*StatusError](err)
 				if paused != tc.wantPause || (paused && (e.RetryAfter != tc.wantRest || e.Code != "TOOMANYREQUESTS" || !IsUnsent(err) || !IsUnavailable(err))) {

@@ -19,9 +19,11 @@ func (c *Client) send(ctx context.Context, method string, what request, want ...
 	if err != nil {
 		return nil, err
 	}
-	if err := c.admit(r, what.Kind); err != nil {
+	done, err := c.admit(r, what.Kind)
+	if err != nil {
 		return nil, err
 	}
+	defer done()
 	began, doubt := time.Now(), c.health.expect() //nolint:contextcheck // Probes outlive the request.
 	resp, err := c.follower.do(r)
 	doubt.Stop()
@@ -38,15 +40,15 @@ func (c *Client) send(ctx context.Context, method string, what request, want ...
 	return nil, err
 }
 
-// admit is the error of a request that is better not sent.
-func (c *Client) admit(r *http.Request, kind distspec.Kind) error {
+// admit is the error of a request that is better not sent, or else what is to be called when it was.
+func (c *Client) admit(r *http.Request, kind distspec.Kind) (done func(), err error) {
 	if err := c.pauses.check(kind); err != nil {
-		return err
+		return nil, err
 	}
-	if !c.health.admit() {
-		return unsentError{&UnreachableError{Where: whereOf(r), Err: errOpen}}
+	if done = c.health.admit(); done == nil {
+		return nil, unsentError{&UnreachableError{Where: whereOf(r), Err: errOpen}}
 	}
-	return nil
+	return done, nil
 }
 
 // learnFromAnswer takes what the upstream itself says; where redirects led is another host's business.

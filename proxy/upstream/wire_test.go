@@ -335,7 +335,7 @@ func TestProbeNeedsNoConnectionOfTheOthers(t *testing.T) {
 	if err := c.probe(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if !c.health.admit() {
+	if !admitted(c.health) {
 		t.Error("the circuit was opened")
 	}
 }
