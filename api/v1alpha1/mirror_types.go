@@ -35,6 +35,11 @@ type MirrorSpec struct {
 	// +optional
 	// +kubebuilder:default={}
 	Segments SegmentsSpec `json:"segments,omitempty"`
+
+	// repositories says which repositories the hub serves. A client is answered 403 for the others, and containerd
+	// then asks the registry itself. Default: all.
+	// +optional
+	Repositories *RepositoriesSpec `json:"repositories,omitempty"`
 }
 
 // SegmentsSpec says how a large blob is fetched. Many registries limit the speed of one connection; several make a
@@ -185,4 +190,12 @@ type TagsSpec struct {
 	// +kubebuilder:default="168h"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('8760h')",message="spec.mirror.tags.staleIfError must be from 0s to 8760h"
 	StaleIfError *metav1.Duration `json:"staleIfError,omitempty"`
+
+	// rules give tags policies of their own. The first rule that matches counts; a tag that none matches has the
+	// policy TTL with revalidateAfter. At most 32.
+	// Example: [{match: '.*:latest', policy: Always}, {match: '.*:v\d+\.\d+\.\d+', policy: Frozen}].
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	Rules []TagRule `json:"rules,omitempty"`
 }

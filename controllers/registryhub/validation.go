@@ -9,6 +9,7 @@ import (
 
 	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/api/v1alpha1"
+	"github.com/registryhub/registryhub/controllers/resources"
 )
 
 // validate checks what the API server cannot: that expressions compile and selectors mean something. The errors
@@ -44,5 +45,7 @@ func mirrorErrors(mirror *v1alpha1.MirrorSpec) []error {
 		configured := configv1alpha1.FallbackRule{Name: rule.Name, OnStatus: rule.OnStatus, Match: rule.Match, Rewrite: rule.Rewrite}
 		errs = append(errs, configured.Validate(fmt.Sprintf("spec.mirror.fallbackRules[%d]", i)))
 	}
-	return errs
+	return append(errs,
+		resources.TagsConfiguration(mirror.Tags).Validate("spec.mirror.tags"),
+		resources.RepositoriesConfiguration(mirror.Repositories).Validate("spec.mirror.repositories"))
 }

@@ -41,10 +41,9 @@ func mirrorConfiguration(hub *v1alpha1.RegistryHub) *configv1alpha1.MirrorConfig
 	return &configv1alpha1.MirrorConfiguration{
 		Hosts:         mirrorHosts(hub),
 		FallbackRules: fallbackRules(mirror.FallbackRules),
-		Tags: configv1alpha1.TagsConfiguration{
-			RevalidateAfter: mirror.Tags.RevalidateAfter, StaleIfError: mirror.Tags.StaleIfError,
-		},
-		Segments: configv1alpha1.SegmentsConfiguration{Size: mirror.Segments.Size, Parallel: mirror.Segments.Parallel},
+		Tags:          TagsConfiguration(mirror.Tags),
+		Repositories:  RepositoriesConfiguration(mirror.Repositories),
+		Segments:      configv1alpha1.SegmentsConfiguration{Size: mirror.Segments.Size, Parallel: mirror.Segments.Parallel},
 	}
 }
 

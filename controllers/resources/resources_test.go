@@ -62,6 +62,11 @@ func rich() *v1alpha1.RegistryHub {
 		},
 		{Name: "backup", URL: "https://backup.example.com", CABundleRef: &v1alpha1.CABundleReference{Kind: v1alpha1.CABundleSecret, Name: "backup-ca", Key: "bundle.pem"}},
 	}
+	hub.Spec.Mirror.Tags.Rules = []v1alpha1.TagRule{
+		{Match: ".*:latest", Policy: v1alpha1.TagPolicyAlways},
+		{Match: ".*:main", Policy: v1alpha1.TagPolicyTTL, RevalidateAfter: &metav1.Duration{Duration: 30 * time.Second}},
+	}
+	hub.Spec.Mirror.Repositories = &v1alpha1.RepositoriesSpec{Allow: []string{"team/.*"}, Deny: []string{"team/secret/.*"}}
 	hub.Spec.Mirror.FallbackRules = []v1alpha1.FallbackRule{{Name: "doubled", OnStatus: []int32{404}, Match: "([^/]+)", Rewrite: "$1/$1"}}
 	hub.Spec.Proxy = v1alpha1.ProxySpec{
 		Resources:    corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("256Mi")}},

@@ -67,9 +67,16 @@ type StoreConfiguration struct {
 
 // MirrorConfiguration describes a pull-through cache.
 type MirrorConfiguration struct {
-	// Hosts that the mirror stands for. At least one. A request's ?ns= chooses among them; without it, or for a
-	// single host, the first is meant.
+	// Hosts that the mirror stands for. At least one. A request's ?ns= chooses among them; without it the first is
+	// meant, which "*" can never be.
 	Hosts []MirrorHost `json:"hosts"`
+
+	// AllowedHosts are the hosts that the host "*" may stand for: a host with its port where it has one, or
+	// "*.example.com" for every name below it. Required with "*", and not allowed without it.
+	//
+	// An address that a name of it resolves to is dialled only if it is none of this machine, its link, a private
+	// network or a cluster; a host that is listed exactly is dialled wherever it is.
+	AllowedHosts []string `json:"allowedHosts,omitempty"`
 
 	// FallbackRules, in order; the first that matches is used. The built-in rule for registry.k8s.io comes
 	// after these.
@@ -80,15 +87,19 @@ type MirrorConfiguration struct {
 
 	// Segments are what large blobs are fetched in.
 	Segments SegmentsConfiguration `json:"segments,omitempty"`
+
+	// Repositories says which repositories are served. Default: all.
+	Repositories RepositoriesConfiguration `json:"repositories,omitempty"`
 }
 
 // MirrorHost is one registry host and where its content comes from.
 type MirrorHost struct {
-	// Host as written in image references, with its port where it has one.
+	// Host as written in image references, with its port where it has one; or "*" for every host without an entry that
+	// mirror.allowedHosts holds, each of which is its own upstream, asked without credentials.
 	Host string `json:"host"`
 
-	// Upstreams are tried in order. At least one.
-	Upstreams []UpstreamConfiguration `json:"upstreams"`
+	// Upstreams are tried in order. At least one; none for "*".
+	Upstreams []UpstreamConfiguration `json:"upstreams,omitempty"`
 }
 
 // UpstreamConfiguration is one registry that content is fetched from.
@@ -138,6 +149,9 @@ type TagsConfiguration struct {
 	// StaleIfError is how long past that the last known digest is served while the upstream is in trouble.
 	// Default: 168h.
 	StaleIfError *metav1.Duration `json:"staleIfError,omitempty"`
+	// Rules give tags policies of their own; the first that matches counts. What none matches has the policy TTL
+	// with revalidateAfter.
+	Rules []TagRule `json:"rules,omitempty"`
 }
 
 // Default fills in what was left out.
@@ -188,17 +202,19 @@ func (m *MirrorConfiguration) validate() error {
 		seen[host.Host] = true
 		errs = append(errs, host.validate(field))
 	}
+	errs = append(errs, m.validateAllowedHosts())
 	for i, rule := range m.FallbackRules {
 		errs = append(errs, rule.Validate(fmt.Sprintf("mirror.fallbackRules[%d]", i)))
 	}
 	errs = append(errs,
-		m.Segments.validate("mirror.segments"),
-		validateNotNegative("mirror.tags.revalidateAfter", m.Tags.RevalidateAfter),
-		validateNotNegative("mirror.tags.staleIfError", m.Tags.StaleIfError))
+		m.Segments.validate("mirror.segments"), m.Tags.Validate("mirror.tags"), m.Repositories.Validate("mirror.repositories"))
 	return errors.Join(errs...)
 }
 
 func (h MirrorHost) validate(field string) error {
+	if h.Host == AnyHost {
+		return h.validateAny(field)
+	}
 	errs := []error{ValidateHost(field+".host", h.Host)}
 	if len(h.Upstreams) == 0 {
 		errs = append(errs, fmt.Errorf("%s.upstreams: required: name at least one upstream", field))
