@@ -32,6 +32,14 @@ func newBackend(cfg *config.ProxyConfiguration, logger logr.Logger, figures *met
 	if err != nil {
 		return nil, err
 	}
+	tags, err := rules.CompileTags(cfg.Mirror.Tags)
+	if err != nil {
+		return nil, err
+	}
+	repositories, err := rules.CompileRepositories(cfg.Mirror.Repositories)
+	if err != nil {
+		return nil, err
+	}
 	content, err := fsstore.Open(cfg.Store.Directory)
 	if err != nil {
 		return nil, err
@@ -46,16 +54,17 @@ func newBackend(cfg *config.ProxyConfiguration, logger logr.Logger, figures *met
 		Hub: cfg.Hub, Store: content, Policy: policy(cfg.Store.Eviction), Logger: logger, Metrics: figures,
 	})
 	b.mirror, err = pullthrough.New(pullthrough.Options{
-		Hub:             cfg.Hub,
-		Hosts:           hosts,
-		Rules:           compiled,
-		Store:           content,
-		Full:            b.sweeper.Kick,
-		Segments:        pullthrough.Segments{Size: cfg.Mirror.Segments.Size.Value(), Parallel: int(*cfg.Mirror.Segments.Parallel)},
-		RevalidateAfter: cfg.Mirror.Tags.RevalidateAfter.Duration,
-		StaleIfError:    cfg.Mirror.Tags.StaleIfError.Duration,
-		Logger:          logger,
-		Metrics:         figures,
+		Hub:          cfg.Hub,
+		Hosts:        hosts,
+		Rules:        compiled,
+		Store:        content,
+		Full:         b.sweeper.Kick,
+		Tags:         tags,
+		Repositories: repositories,
+		Segments:     pullthrough.Segments{Size: cfg.Mirror.Segments.Size.Value(), Parallel: int(*cfg.Mirror.Segments.Parallel)},
+		StaleIfError: cfg.Mirror.Tags.StaleIfError.Duration,
+		Logger:       logger,
+		Metrics:      figures,
 	})
 	if err != nil {
 		b.closeUpstreams()

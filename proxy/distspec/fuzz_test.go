@@ -3,6 +3,7 @@ package distspec
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"path"
 	"regexp"
 	"strings"
@@ -114,8 +115,47 @@ func FuzzNextPage(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, link string) {
-		if next := NextPage(link); next != PageQuery(next) {
-			t.Errorf("%q is read as %q, which is no page query", link, next)
+		next := NextPage(link)
+		if strings.ContainsAny(next, " #\r\n") {
+			t.Errorf("%q is read as %q, which is no query", link, next)
+		}
+	})
+}
+
+func FuzzParseReferrers(f *testing.F) {
+	for _, seed := range []string{"", "{}", "null", `{"manifests":[]}`, `{"mediaType":"` + MediaTypeIndex + `","manifests":[null,1,{"mediaType":"a/b","digest":"sha256:` + sha256Hex + `","artifactType":"x"}]}`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		list, err := ParseReferrers(body)
+		if err != nil {
+			return
+		}
+		encoded, err := list.Encode()
+		if err != nil {
+			t.Fatalf("%q does not encode: %v", body, err)
+		}
+		again, err := ParseReferrers(encoded)
+		if err != nil || len(again) != len(list) {
+			t.Errorf("%q is read as %d, and encoded as %q, which is read as %d, %v", body, len(list), encoded, len(again), err)
+		}
+	})
+}
+
+func FuzzParsePage(f *testing.F) {
+	for _, seed := range []string{"", "n=0", "n=1&last=b", "n=-1", "n=x", "last=Z"} {
+		f.Add(seed)
+	}
+	tags := []string{"A", "a", "b", "v1"}
+	f.Fuzz(func(t *testing.T, query string) {
+		values, _ := url.ParseQuery(query)
+		p, err := ParsePage(values)
+		if err != nil {
+			checkFuzzedError(t, err)
+			return
+		}
+		if page, _ := p.Of(tags); page == nil || (p.Size >= 0 && len(page) > p.Size) {
+			t.Errorf("%q gives %q", query, page)
 		}
 	})
 }

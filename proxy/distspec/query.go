@@ -34,24 +34,9 @@ func invalidNamespace() error {
 	return NewError(http.StatusBadRequest, CodeNameInvalid, "the query's ns is not one registry host, such as docker.io")
 }
 
-// PageQuery keeps of a query what pages a tags list: n and last ("Listing Tags"). Everything else, such as ns, is
-// for the hub and not for the upstream.
-func PageQuery(rawQuery string) string {
-	values, err := url.ParseQuery(rawQuery)
-	if err != nil {
-		return ""
-	}
-	kept := url.Values{}
-	for _, name := range []string{"n", "last"} {
-		if values.Has(name) {
-			kept.Set(name, values.Get(name))
-		}
-	}
-	return kept.Encode()
-}
-
-// NextPage is the page query of a Link header's rel="next" (RFC 8288), or "" when there is none. Only the query is
-// taken: where the next page is, the caller knows, and an upstream must not choose it.
+// NextPage is the query of a Link header's rel="next" (RFC 8288), or "" when there is none. Only the query is taken, and
+// all of it, since registries page by words of their own: where the next page is, the caller knows, and an upstream must
+// not choose it.
 func NextPage(link string) string {
 	for entry := range strings.SplitSeq(link, ",") {
 		target, parameters, _ := strings.Cut(strings.TrimSpace(entry), ">")
@@ -60,7 +45,7 @@ func NextPage(link string) string {
 			continue
 		}
 		if u, err := url.Parse(target); err == nil {
-			return PageQuery(u.RawQuery)
+			return strings.ReplaceAll(u.RawQuery, " ", "+")
 		}
 	}
 	return ""

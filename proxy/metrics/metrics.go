@@ -24,6 +24,8 @@ const (
 	Miss Lookup = "miss"
 	// Uncached was streamed from the upstream because the store could not take it.
 	Uncached Lookup = "uncached"
+	// Absent was answered 404 because the upstream had lately said so.
+	Absent Lookup = "absent"
 )
 
 // Metrics of one proxy.
@@ -48,7 +50,7 @@ type Metrics struct {
 func New(registerer prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		requests:         counters("requests_total", "Requests by kind (base, manifest, blob, tags, referrers, invalid) and status code.", "kind", "code"),
-		lookups:          counters("lookups_total", "Lookups by kind (manifest, blob) and result (hit, stale, shared, miss, uncached).", "kind", "result"),
+		lookups:          counters("lookups_total", "Lookups by kind (manifest, blob, tags, referrers) and result (hit, stale, shared, miss, uncached, absent).", "kind", "result"),
 		servedBytes:      counter("served_bytes_total", "Bytes of bodies sent to clients."),
 		upstreamRequests: counters("upstream_requests_total", "Requests to upstreams by upstream, kind and code; code error: no answer.", "upstream", "kind", "code"),
 		upstreamBytes:    counters("upstream_received_bytes_total", "Bytes of manifests and blobs received from upstreams.", "upstream"),
@@ -98,7 +100,7 @@ func (m *Metrics) Request(kind string, code int, bytes int64, header time.Durati
 	m.firstByte.WithLabelValues(kind).Observe(header.Seconds())
 }
 
-// Lookup counts how the cache answered for a manifest or a blob.
+// Lookup counts how the cache answered for a manifest, a blob or a list.
 func (m *Metrics) Lookup(kind string, result Lookup) {
 	m.lookups.WithLabelValues(kind, string(result)).Inc()
 }

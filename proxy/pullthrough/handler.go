@@ -64,8 +64,8 @@ func (m *Mirror) serve(w *recorder, r *http.Request) (string, error) {
 		err = m.serveBlob(w, r, q)
 	case distspec.KindTags:
 		err = m.serveTags(w, r, q)
-	default:
-		err = distspec.NewError(http.StatusNotFound, distspec.CodeUnsupported, "this mirror does not serve referrers: ask the registry itself")
+	case distspec.KindReferrers:
+		err = m.serveReferrers(w, r, q)
 	}
 	return string(q.Kind), err
 }
@@ -85,6 +85,9 @@ func (m *Mirror) parse(r *http.Request) (query, error) {
 	}
 	if host == nil {
 		return query{}, distspec.NewError(http.StatusNotFound, distspec.CodeNameUnknown, "this hub does not stand for the registry that ns names")
+	}
+	if request.Kind != distspec.KindBase && !m.Repositories.Allows(request.Repository) {
+		return query{}, distspec.NewError(http.StatusForbidden, distspec.CodeDenied, "this hub does not serve the repository: its lists of repositories leave it out")
 	}
 	repository := store.Repository{Host: strings.ToLower(host.Name), Name: request.Repository}
 	return query{Request: request, host: host, repository: repository, namespace: namespace}, nil

@@ -36,10 +36,15 @@ func (m *Mirror) serveManifest(w http.ResponseWriter, r *http.Request, q query) 
 	m.Metrics.Lookup("manifest", one.lookup)
 	w.Header().Set("Docker-Content-Digest", one.Digest.String())
 	setEffective(w.Header(), q.repository, one.Effective)
-	if one.lookup == metrics.Stale {
-		w.Header().Set("Warning", `299 - "the upstream registry cannot be asked now: this is what the tag named when it last could"`)
-	}
+	warnIfStale(w.Header(), one.lookup)
 	return writeBody(w, r, one.MediaType, one.body)
+}
+
+// warnIfStale marks an answer that may be outdated (RFC 7234, section 5.5: 299 is for what has no code of its own).
+func warnIfStale(h http.Header, lookup metrics.Lookup) {
+	if lookup == metrics.Stale {
+		h.Set("Warning", `299 - "the upstream registry cannot be asked now: this is what it said when it last could"`)
+	}
 }
 
 // byDigest needs no upstream for what this repository has in the store.
@@ -47,11 +52,17 @@ func (m *Mirror) byDigest(ctx context.Context, q query) (manifest, error) {
 	if held, err := m.held(ctx, q.repository, q.Reference.Digest()); err == nil {
 		return held, nil
 	}
+	if m.absent.has(q.key(), m.Now()) {
+		return manifest{}, m.saidAbsent(distspec.ManifestUnknown)
+	}
 	return m.manifests.join(m.work, q.key(), func(ctx context.Context) (manifest, error) {
 		if held, err := m.held(ctx, q.repository, q.Reference.Digest()); err == nil {
 			return held, nil // since the request looked
 		}
 		found, err := m.fetchDigest(ctx, q)
+		if upstream.IsNotFound(err) {
+			m.absent.add(q.key(), m.Now(), absentFor)
+		}
 		if err != nil {
 			return manifest{}, asError(err, distspec.ManifestUnknown)
 		}

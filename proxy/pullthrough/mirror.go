@@ -39,7 +39,7 @@ type Segments struct {
 	Parallel int
 }
 
-// Options of a Mirror. All fields are required, except Full, Segments and Now.
+// Options of a Mirror. All fields are required, except Repositories, Full, Segments and Now.
 type Options struct {
 	// Hub is the hub's name, for logs.
 	Hub string
@@ -54,9 +54,11 @@ type Options struct {
 	Full func()
 	// Segments are what large blobs are fetched in. Default: one transfer for each blob.
 	Segments Segments
-	// RevalidateAfter is how long a tag is believed.
-	RevalidateAfter time.Duration
-	// StaleIfError is how much longer it is believed while the upstream is in trouble.
+	// Tags says how long which tag is believed.
+	Tags *rules.Tags
+	// Repositories says which are served.
+	Repositories rules.Repositories
+	// StaleIfError is how much longer a tag is believed while the upstream is in trouble.
 	StaleIfError time.Duration
 
 	Logger  logr.Logger
@@ -72,6 +74,7 @@ type Mirror struct {
 
 	work      *background
 	manifests flights[manifest]
+	absent    absent
 	heads     flights[upstream.Descriptor]
 	fills     fills
 	condemned condemned

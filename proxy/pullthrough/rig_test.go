@@ -23,6 +23,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	config "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/proxy/metrics"
@@ -225,15 +226,17 @@ type rig struct {
 }
 
 type setup struct {
-	dir       string
-	upstreams []string
-	rules     []config.FallbackRule
-	wrap      func(store.Store) store.Store
-	clock     *clock
-	timeouts  upstream.Timeouts
-	handler   func(http.Handler) http.Handler
-	full      func()
-	segments  pullthrough.Segments
+	dir          string
+	upstreams    []string
+	rules        []config.FallbackRule
+	tags         []config.TagRule
+	repositories config.RepositoriesConfiguration
+	wrap         func(store.Store) store.Store
+	clock        *clock
+	timeouts     upstream.Timeouts
+	handler      func(http.Handler) http.Handler
+	full         func()
+	segments     pullthrough.Segments
 }
 
 func start(t *testing.T, s setup) *rig {
@@ -250,6 +253,10 @@ func start(t *testing.T, s setup) *rig {
 	}
 	compiled, err := rules.Compile(s.rules)
 	must(t, err)
+	tags, err := rules.CompileTags(config.TagsConfiguration{RevalidateAfter: &metav1.Duration{Duration: 5 * time.Minute}, Rules: s.tags})
+	must(t, err)
+	repositories, err := rules.CompileRepositories(s.repositories)
+	must(t, err)
 	host := pullthrough.Host{Name: "registry.test"}
 	for i, url := range s.upstreams {
 		client, err := upstream.New(config.UpstreamConfiguration{Name: fmt.Sprintf("up%d", i), URL: url}, s.timeouts)
@@ -260,7 +267,7 @@ func start(t *testing.T, s setup) *rig {
 	seen := &events{}
 	mirror, err := pullthrough.New(pullthrough.Options{
 		Hub: "hub", Hosts: []pullthrough.Host{host}, Rules: compiled, Store: content,
-		RevalidateAfter: 5 * time.Minute, StaleIfError: time.Hour,
+		Tags: tags, Repositories: repositories, StaleIfError: time.Hour,
 		Logger: seen.logger(), Metrics: metrics.New(prometheus.NewRegistry()), Now: s.clock.Now, Full: s.full, Segments: s.segments,
 	})
 	must(t, err)

@@ -174,6 +174,7 @@ func TestTagThatIsGoneGoes(t *testing.T) {
 	o.fail(status(404))
 	r.get(t, "team/app/manifests/1").want(t, 404, nil)
 	o.fail(status(503))
+	r.clock.advance(time.Minute)
 	r.get(t, "team/app/manifests/1").want(t, 503, nil)
 }
 

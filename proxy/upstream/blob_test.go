@@ -264,11 +264,11 @@ func TestTags(t *testing.T) {
 		w.Header().Set("Link", `</v2/p/a/tags/list?n=2&last=v2>; rel="next"`)
 		_, _ = fmt.Fprint(w, `{"name":"p/a","tags":["v1","not a tag","v2"]}`)
 	})
-	got, err := client(t, server.URL+"/p").Tags(t.Context(), "a", "n=2&ns=docker.io&last=v0")
+	got, err := client(t, server.URL+"/p").Tags(t.Context(), "a", "last=v0&n=2")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Tags) != 2 || got.Next != "last=v2&n=2" {
+	if len(got.Tags) != 2 || got.Next != "n=2&last=v2" {
 		t.Errorf("got %+v", got)
 	}
 	if r := seen.requests()[0]; r.path != "/v2/p/a/tags/list" || r.query != "last=v0&n=2" {

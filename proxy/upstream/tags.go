@@ -16,17 +16,17 @@ const MaxTagListSize = 8 << 20
 type TagList struct {
 	// Tags in the upstream's order; never nil. What is no tag by the grammar is left out.
 	Tags []string
-	// Next is the page query of the next page, for distspec.NextLink; empty on the last page.
+	// Next is the query that the next page is asked for with; empty on the last page.
 	Next string
 }
 
-// Tags fetches a page of tags. Of the query, only n and last are passed on.
-func (c *Client) Tags(ctx context.Context, repository, rawQuery string) (TagList, error) {
+// Tags fetches a page of tags: the first for an empty query, the following ones each for its TagList.Next.
+func (c *Client) Tags(ctx context.Context, repository, query string) (TagList, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeouts.Document)
 	defer cancel()
 	what := request{
 		Request: distspec.Request{Kind: distspec.KindTags, Repository: repository},
-		query:   distspec.PageQuery(rawQuery),
+		query:   query,
 		accept:  "application/json",
 	}
 	resp, err := c.send(ctx, http.MethodGet, what, http.StatusOK)

@@ -1,0 +1,72 @@
+package pullthrough
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/registryhub/registryhub/proxy/distspec"
+	"github.com/registryhub/registryhub/proxy/metrics"
+	"github.com/registryhub/registryhub/proxy/rules"
+	"github.com/registryhub/registryhub/proxy/store"
+)
+
+// listsBelow is put behind a repository's name to make the shelf of its lists: no repository of a client's can have
+// that name, so that a list is never served as a manifest, by whatever tag or digest. The document is an object under
+// its digest, and the list's name leads to it as a tag would, so that both are evicted and survive a restart like
+// anything else.
+const listsBelow = "/_lists"
+
+// list is what an upstream answered when it was asked for one.
+type list struct {
+	document []byte
+	// mediaType that it is kept as.
+	mediaType string
+	// upstream and effective are who has it, and under which repository name.
+	upstream, effective string
+}
+
+// namedList is a list of the query's repository.
+func (m *Mirror) namedList(q query, name string, belief rules.Belief, fetch func(context.Context, query) (list, error)) named {
+	return named{
+		query: q, name: name, belief: belief, unknown: nameUnknown,
+		shelf: store.Repository{Host: q.repository.Host, Name: q.repository.Name + listsBelow},
+		renew: func(ctx context.Context, n named, _ known) (manifest, error) {
+			got, err := fetch(ctx, n.query)
+			if err != nil {
+				return manifest{}, err
+			}
+			return m.keepList(ctx, n, got), nil
+		},
+	}
+}
+
+// keepList keeps a list: the links of the manifests that it names first, which a client asks for next, and its name
+// last. The list can be served even when the store does not take it.
+func (m *Mirror) keepList(ctx context.Context, n named, l list) manifest {
+	one := manifest{
+		Link:     store.Link{Digest: digest.FromBytes(l.document), MediaType: l.mediaType, Manifest: true, Effective: l.effective},
+		body:     l.document,
+		upstream: l.upstream,
+		lookup:   metrics.Miss,
+	}
+	proof, err := store.Prove(one.Digest, l.document)
+	if err == nil {
+		err = m.Store.Link(ctx, n.repository, linksIn(l.document, l.effective)...)
+	}
+	if err == nil {
+		err = m.Store.Put(ctx, proof, l.document)
+	}
+	if err == nil {
+		err = m.Store.Link(ctx, n.shelf, one.Link)
+	}
+	if m.storeTrouble(err) == nil {
+		m.name(ctx, n, one)
+	}
+	return one
+}
+
+func nameUnknown(cause error) *distspec.Error {
+	return &distspec.Error{Status: http.StatusNotFound, Code: distspec.CodeNameUnknown, Message: "the registry has no such repository", Err: cause}
+}

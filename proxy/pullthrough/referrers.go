@@ -1,0 +1,79 @@
+package pullthrough
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/registryhub/registryhub/proxy/distspec"
+	"github.com/registryhub/registryhub/proxy/upstream"
+)
+
+// serveReferrers answers what refers to a manifest: what the upstream said lately, or says now. The answer is always
+// the whole list, filtered here, since what an upstream filters by cannot be known of a list that is kept.
+func (m *Mirror) serveReferrers(w http.ResponseWriter, r *http.Request, q query) error {
+	one, err := m.current(r.Context(), m.namedList(q, "referrers:"+q.Reference.String(), m.Tags.Otherwise(), m.fetchReferrers))
+	if err != nil {
+		return err
+	}
+	body, err := filtered(w.Header(), one.body, r.URL.Query().Get("artifactType"))
+	if err != nil {
+		return distspec.Unavailable(err)
+	}
+	m.Metrics.Lookup("referrers", one.lookup)
+	setEffective(w.Header(), q.repository, one.Effective)
+	warnIfStale(w.Header(), one.lookup)
+	return writeBody(w, r, distspec.MediaTypeIndex, body)
+}
+
+// filtered tells the client when something was left out.
+func filtered(h http.Header, body []byte, artifactType string) ([]byte, error) {
+	if artifactType == "" {
+		return body, nil
+	}
+	list, err := distspec.ParseReferrers(body)
+	if err != nil {
+		return nil, err
+	}
+	h.Set(distspec.HeaderFiltersApplied, "artifactType")
+	return list.OfType(artifactType).Encode()
+}
+
+// fetchReferrers asks under the name that the upstream has the subject by. No name is derived for it.
+func (m *Mirror) fetchReferrers(ctx context.Context, q query) (list, error) {
+	name := q.Repository
+	if link, err := m.Store.Linked(ctx, q.repository, q.Reference.Digest()); err == nil {
+		name = link.Effective
+	}
+	return ask(ctx, q.host.Upstreams, func(u *upstream.Client) (list, error) {
+		referrers, err := u.Referrers(ctx, name, q.Reference.Digest())
+		_ = m.counted(u, "referrers", err)
+		if none, ok := errors.AsType[*upstream.NoReferrersError](err); ok {
+			m.Logger.V(1).Info("upstream has no referrers", "hub", m.Hub, "host", q.host.Name, "upstream", u.Name(), "cause", none.Error())
+			referrers, err = m.referrersByTag(ctx, u, name, q.Reference)
+		}
+		if err != nil {
+			return list{}, err
+		}
+		document, err := referrers.Encode()
+		m.Metrics.Received(u.Name(), int64(len(document)))
+		return list{document: document, mediaType: distspec.MediaTypeIndex, upstream: u.Name(), effective: name}, err
+	})
+}
+
+// referrersByTag are the referrers where clients keep them on a registry that has no API for them. Without the tag, or
+// when it names something else, there are none.
+func (m *Mirror) referrersByTag(ctx context.Context, u *upstream.Client, name string, subject distspec.Reference) (distspec.Referrers, error) {
+	one, err := m.getManifest(ctx, u, name, distspec.ReferrersTag(subject))
+	if upstream.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	referrers, err := distspec.ParseReferrers(one.Content)
+	if err != nil {
+		return nil, nil //nolint:nilerr // Something else has the tag's name: it says nothing of referrers.
+	}
+	return referrers, nil
+}
