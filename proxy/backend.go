@@ -25,6 +25,7 @@ type backend struct {
 	sweeper   *sweep.Sweeper
 	observer  *observer
 	upstreams map[config.UpstreamConfiguration]*upstream.Client
+	others    *others // nil where "*" is not among the hosts
 }
 
 func newBackend(cfg *config.ProxyConfiguration, logger logr.Logger, figures *metrics.Metrics) (*backend, error) {
@@ -44,7 +45,7 @@ func newBackend(cfg *config.ProxyConfiguration, logger logr.Logger, figures *met
 	if err != nil {
 		return nil, err
 	}
-	b := &backend{observer: newObserver(cfg.Hub, logger, figures)}
+	b := &backend{observer: newObserver(cfg.Hub, logger, figures), others: othersOf(cfg.Mirror)}
 	hosts, err := b.hosts(cfg.Mirror.Hosts)
 	if err != nil {
 		b.closeUpstreams()
@@ -53,7 +54,7 @@ func newBackend(cfg *config.ProxyConfiguration, logger logr.Logger, figures *met
 	b.sweeper = sweep.New(sweep.Options{
 		Hub: cfg.Hub, Store: content, Policy: policy(cfg.Store.Eviction), Logger: logger, Metrics: figures,
 	})
-	b.mirror, err = pullthrough.New(pullthrough.Options{
+	options := pullthrough.Options{
 		Hub:          cfg.Hub,
 		Hosts:        hosts,
 		Rules:        compiled,
@@ -65,7 +66,11 @@ func newBackend(cfg *config.ProxyConfiguration, logger logr.Logger, figures *met
 		StaleIfError: cfg.Mirror.Tags.StaleIfError.Duration,
 		Logger:       logger,
 		Metrics:      figures,
-	})
+	}
+	if b.others != nil {
+		options.Others = b.others
+	}
+	b.mirror, err = pullthrough.New(options)
 	if err != nil {
 		b.closeUpstreams()
 		return nil, err
@@ -85,6 +90,9 @@ func policy(eviction config.EvictionConfiguration) evict.Policy {
 func (b *backend) hosts(configured []config.MirrorHost) ([]pullthrough.Host, error) {
 	hosts := make([]pullthrough.Host, 0, len(configured))
 	for _, c := range configured {
+		if c.Host == config.AnyHost {
+			continue // its hosts are made when they are asked for
+		}
 		host := pullthrough.Host{Name: c.Host}
 		for _, each := range c.Upstreams {
 			client, err := b.client(each)
@@ -120,6 +128,9 @@ func (b *backend) close() {
 }
 
 func (b *backend) closeUpstreams() {
+	if b.others != nil {
+		b.others.close()
+	}
 	for _, client := range b.upstreams {
 		client.Close()
 	}

@@ -39,12 +39,20 @@ type Segments struct {
 	Parallel int
 }
 
-// Options of a Mirror. All fields are required, except Repositories, Full, Segments and Now.
+// Others are hosts that are known when a request names them.
+type Others interface {
+	// Host is that host, or nil when the mirror does not stand for it. The name is a valid host in lower case.
+	Host(name string) (*Host, error)
+}
+
+// Options of a Mirror. All fields are required, except Hosts beside Others, Others, Repositories, Full, Segments and Now.
 type Options struct {
 	// Hub is the hub's name, for logs.
 	Hub string
 	// Hosts, the first of which is meant by requests that name none.
 	Hosts []Host
+	// Others are asked for a host that is not among Hosts. Default: there are none.
+	Others Others
 	// Rules for manifests that an upstream has under another name.
 	Rules *rules.Rules
 	// Store that content is kept in. The Mirror does not close it.
@@ -99,7 +107,7 @@ func New(options Options) (*Mirror, error) {
 		}
 		m.hosts[strings.ToLower(host.Name)] = host
 	}
-	if len(m.hosts) == 0 {
+	if len(m.hosts) == 0 && m.Others == nil {
 		return nil, errors.New("mirroring: no host is named")
 	}
 	return m, nil

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -13,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/registryhub/registryhub/proxy/store"
@@ -110,8 +113,9 @@ func TestTwentyRevalidateTogether(t *testing.T) {
 func TestUpstreamInTroubleServesTheLastKnownDigestWithAWarning(t *testing.T) {
 	troubles := map[string]fault{
 		"429": status(429), "500": status(500), "502": status(502), "503": status(503), "504": status(504),
-		"reset":     func(http.ResponseWriter, *http.Request, http.Handler) { panic(http.ErrAbortHandler) },
-		"no answer": func(_ http.ResponseWriter, r *http.Request, _ http.Handler) { <-r.Context().Done() },
+		"reset":           func(http.ResponseWriter, *http.Request, http.Handler) { panic(http.ErrAbortHandler) },
+		"no answer":       func(_ http.ResponseWriter, r *http.Request, _ http.Handler) { <-r.Context().Done() },
+		"half a manifest": halfAManifest,
 	}
 	for name, trouble := range troubles {
 		t.Run(name, func(t *testing.T) {
@@ -135,6 +139,102 @@ func TestUpstreamInTroubleServesTheLastKnownDigestWithAWarning(t *testing.T) {
 			eventually(t, "an answer without a warning", func() bool {
 				return r.get(t, "team/app/manifests/1").Header.Get("Warning") == ""
 			})
+		})
+	}
+}
+
+// halfAManifest says that the tag has changed, and stops in the middle of what it is now.
+func halfAManifest(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+	w.Header().Set("Docker-Content-Digest", missing)
+	w.Header().Set("Content-Length", "1000")
+	if r.Method == http.MethodHead {
+		return
+	}
+	_, _ = w.Write([]byte("{"))
+	_ = http.NewResponseController(w).Flush()
+	<-r.Context().Done()
+}
+
+// silentTokenServer asks for a token that it then never gives.
+func silentTokenServer(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+	if r.URL.Path == "/token" {
+		<-r.Context().Done()
+		return
+	}
+	w.Header().Set("WWW-Authenticate", `Bearer realm="http://`+r.Host+`/token",service="test"`)
+	w.WriteHeader(http.StatusUnauthorized)
+}
+
+func TestUpstreamThatCannotBeReachedServesTheLastKnownDigestWithAWarning(t *testing.T) {
+	untrusted := httptest.NewTLSServer(http.NotFoundHandler())
+	untrusted.Config.ErrorLog = log.New(io.Discard, "", 0)
+	defer untrusted.Close()
+	for name, gone := range map[string]func(*origin) (url string){
+		"refused": func(o *origin) string {
+			o.CloseClientConnections()
+			o.Close()
+			return o.URL
+		},
+		"a certificate that nobody trusts": func(*origin) string { return untrusted.URL },
+		"a token server that is silent": func(o *origin) string {
+			o.fail(silentTokenServer)
+			return o.URL
+		},
+		"no such name": func(*origin) string { return "https://registry.invalid" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newOrigin(t)
+			img := o.pushImage(t, "team/app", "1", 100)
+			before := start(t, setup{upstreams: []string{o.URL}})
+			before.get(t, "team/app/manifests/1").want(t, 200, img.body)
+			before.close()
+			r := start(t, setup{dir: before.dir, clock: before.clock, upstreams: []string{gone(o)}})
+			r.clock.advance(10 * time.Minute)
+			began := time.Now()
+			got := r.get(t, "team/app/manifests/1")
+			got.want(t, 200, img.body)
+			if took := time.Since(began); took > 2*time.Second {
+				t.Errorf("the answer took %s, want at most 2s", took)
+			}
+			if warning := got.Header.Get("Warning"); !strings.HasPrefix(warning, `299 - "`) {
+				t.Errorf("Warning: got %q, want one of 299", warning)
+			}
+			r.get(t, "team/app/manifests/new").want(t, 503, nil)
+		})
+	}
+}
+
+func TestManifestOverFourMebibytesIsSentElsewhere(t *testing.T) {
+	for name, tc := range map[string]struct {
+		size, want int
+		sized      bool
+	}{
+		"at the limit":                       {4 << 20, 200, true},
+		"over it":                            {4<<20 + 1, 503, true},
+		"over it, without saying its length": {4<<20 + 1, 503, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			body := document(t, map[string]any{"mediaType": typeManifest, "padding": ""})
+			body = bytes.Replace(body, []byte(`""`), []byte(`"`+strings.Repeat("x", tc.size-len(body))+`"`), 1)
+			o := newOrigin(t)
+			o.fail(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+				w.Header().Set("Content-Type", typeManifest)
+				if tc.sized {
+					w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+				}
+				_, _ = w.Write(body)
+			})
+			r := start(t, setup{upstreams: []string{o.URL}})
+			for _, reference := range []string{"1", digest.FromBytes(body).String()} {
+				got := r.get(t, "team/app/manifests/"+reference)
+				got.want(t, tc.want, nil)
+				if (got.Header.Get("Retry-After") != "") != (tc.want == http.StatusServiceUnavailable) {
+					t.Errorf("%s: Retry-After is %q", reference, got.Header.Get("Retry-After"))
+				}
+				if tc.want == http.StatusOK && !bytes.Equal(got.body, body) {
+					t.Errorf("%s: got %d other bytes", reference, len(got.body))
+				}
+			}
 		})
 	}
 }

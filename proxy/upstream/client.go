@@ -26,13 +26,22 @@ type Client struct {
 // looks at them again before each request, so that changed ones are used without dropping what is under way. It makes
 // no request. Credentials are read at each exchange of a token, so that a file that is missing now may come later.
 func New(cfg config.UpstreamConfiguration, timeouts Timeouts, told ...Observer) (*Client, error) {
+	return newClient(cfg, timeouts, nil, told)
+}
+
+// NewWithin makes a client that goes nowhere but where the reach allows.
+func NewWithin(reach Reach, cfg config.UpstreamConfiguration, timeouts Timeouts, told ...Observer) (*Client, error) {
+	return newClient(cfg, timeouts, &reach, told)
+}
+
+func newClient(cfg config.UpstreamConfiguration, timeouts Timeouts, reach *Reach, told []Observer) (*Client, error) {
 	c := &Client{name: cfg.Name, timeouts: timeouts.withDefaults(), observers: told}
 	var err error
 	if c.base, err = distspec.ParseBase(cfg.URL); err != nil {
 		return nil, fmt.Errorf("upstream %q: %w", cfg.Name, err)
 	}
 	c.guard = newGuard(c.base)
-	c.wire, err = newWire(c.guard, tlsFilesOf(cfg), c.timeouts, func(err error) { c.observers.filesRefused(c.name, err) })
+	c.wire, err = newWire(c.guard, tlsFilesOf(cfg), c.timeouts, reach, func(err error) { c.observers.filesRefused(c.name, err) })
 	if err != nil {
 		return nil, fmt.Errorf("upstream %q: %w", cfg.Name, err)
 	}

@@ -15,6 +15,7 @@ type wire struct {
 	guard    *guard
 	files    tlsFiles
 	timeouts Timeouts
+	reach    *Reach // nil is everywhere
 	refused  func(error)
 
 	mu    sync.Mutex
@@ -23,13 +24,13 @@ type wire struct {
 }
 
 // newWire reads the files. Errors are *FileError.
-func newWire(g *guard, files tlsFiles, timeouts Timeouts, refused func(error)) (*wire, error) {
-	w := &wire{guard: g, files: files, timeouts: timeouts, refused: refused, seen: files.look()}
+func newWire(g *guard, files tlsFiles, timeouts Timeouts, reach *Reach, refused func(error)) (*wire, error) {
+	w := &wire{guard: g, files: files, timeouts: timeouts, reach: reach, refused: refused, seen: files.look()}
 	trusted, err := files.read()
 	if err != nil {
 		return nil, err
 	}
-	w.lines = newLines(trusted, timeouts)
+	w.lines = newLines(trusted, timeouts, reach)
 	return w, nil
 }
 
@@ -53,7 +54,7 @@ func (w *wire) current() lines {
 		return w.lines
 	}
 	w.lines.closeIdle()
-	w.lines = newLines(trusted, w.timeouts)
+	w.lines = newLines(trusted, w.timeouts, w.reach)
 	return w.lines
 }
 
@@ -72,14 +73,28 @@ type lines struct {
 
 type pair struct{ documents, blobs *http.Transport }
 
-func newLines(trusted certificates, timeouts Timeouts) lines {
+func newLines(trusted certificates, timeouts Timeouts, reach *Reach) lines {
 	own := newPair(trusted, timeouts)
 	l := lines{own: own, foreign: own, probes: newProbeTransport(trusted, timeouts)}
 	if trusted.own != nil {
 		trusted.own = nil
 		l.foreign = newPair(trusted, timeouts)
 	}
+	if reach != nil {
+		for _, t := range l.all() {
+			reach.limit(t, timeouts)
+		}
+	}
 	return l
+}
+
+// all are the transports, each once.
+func (l lines) all() []*http.Transport {
+	all := []*http.Transport{l.own.documents, l.own.blobs, l.probes}
+	if l.foreign != l.own {
+		all = append(all, l.foreign.documents, l.foreign.blobs)
+	}
+	return all
 }
 
 func newPair(trusted certificates, timeouts Timeouts) pair {
@@ -102,7 +117,7 @@ func (l lines) choose(r *http.Request, own bool) *http.Transport {
 }
 
 func (l lines) closeIdle() {
-	for _, t := range []*http.Transport{l.own.documents, l.own.blobs, l.foreign.documents, l.foreign.blobs, l.probes} {
+	for _, t := range l.all() {
 		t.CloseIdleConnections()
 	}
 }

@@ -302,7 +302,7 @@ func TestBlobsHaveConnectionsOfTheirOwn(t *testing.T) {
 }
 
 func TestConnectionsAreBounded(t *testing.T) {
-	w, err := newWire(&guard{}, tlsFiles{}, Timeouts{}.withDefaults(), nil)
+	w, err := newWire(&guard{}, tlsFiles{}, Timeouts{}.withDefaults(), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -347,7 +347,7 @@ func TestFileErrorsOfChangesAreTyped(t *testing.T) {
 	directory := t.TempDir()
 	file := writeFile(t, directory, "ca.pem", keyPair(t, "ca").certificate)
 	var refused []error
-	w, err := newWire(&guard{}, tlsFiles{ca: file}, Timeouts{}, func(err error) { refused = append(refused, err) })
+	w, err := newWire(&guard{}, tlsFiles{ca: file}, Timeouts{}, nil, func(err error) { refused = append(refused, err) })
 	if err != nil {
 		t.Fatal(err)
 	}
