@@ -171,6 +171,12 @@ func TestWhatOnlyTheOperatorCanCheckStallsTheHub(t *testing.T) {
 		"expression": {func(hub *v1alpha1.RegistryHub) {
 			hub.Spec.Mirror.FallbackRules = []v1alpha1.FallbackRule{{Name: "broken", Match: "(", Rewrite: "x"}}
 		}, "spec.mirror.fallbackRules[0].match"},
+		"tag": {func(hub *v1alpha1.RegistryHub) {
+			hub.Spec.Mirror.Tags.Rules = []v1alpha1.TagRule{{Match: ".*", Policy: v1alpha1.TagPolicyFrozen}, {Match: "(", Policy: v1alpha1.TagPolicyAlways}}
+		}, "spec.mirror.tags.rules[1].match"},
+		"repository": {func(hub *v1alpha1.RegistryHub) {
+			hub.Spec.Mirror.Repositories = &v1alpha1.RepositoriesSpec{Allow: []string{"a"}, Deny: []string{"("}}
+		}, "spec.mirror.repositories.deny[0]"},
 		"selector": {func(hub *v1alpha1.RegistryHub) {
 			onNodes(map[string]string{"a": "not a label value!"})(hub)
 		}, "spec.nodes.selector"},
