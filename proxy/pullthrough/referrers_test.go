@@ -175,6 +175,7 @@ func TestReferrersAreStaleInTroubleAfterARestartToo(t *testing.T) {
 		}
 		o.CloseClientConnections()
 	}
+	o.fail(status(503))
 	r.get(t, "team/app/referrers/"+img.layer.String()).want(t, 503, nil)
 	for _, code := range []int{401, 403} {
 		o.fail(status(code))
