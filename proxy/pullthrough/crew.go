@@ -32,7 +32,7 @@ func (w *filling) start(ctx context.Context, first *transfer) {
 	ctx, cancel := context.WithCancel(ctx)
 	w.change(func() {
 		w.crew.ctx, w.crew.cancel, w.crew.working, w.crew.regular = ctx, cancel, 1, 1
-		w.crew.toHash = make(chan struct{}, 1)
+		w.crew.toHash, w.crew.untold = make(chan struct{}, 1), bufferSize // the first bytes are told of at once
 		w.plan.step = max(w.size, 1)
 		if first.ranges && w.inSegments(w.size) {
 			w.crew.regular, w.crew.aside, w.plan.step = w.Segments.Parallel, maxAside, w.Segments.Size

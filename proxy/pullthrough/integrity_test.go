@@ -84,7 +84,7 @@ func TestAfterAMismatchTheNextUpstreamIsAskedFirst(t *testing.T) {
 	bad.fail(flipped(0))
 	r := start(t, setup{upstreams: []string{bad.URL, good.URL}})
 	path := "team/app/blobs/" + img.layer.String()
-	if cut := r.get(t, path); cut.err == nil {
+	if cut := r.get(t, path); cut.err == nil && !bytes.Equal(cut.body, img.content) {
 		t.Fatal("the wrong bytes were completed")
 	}
 	bad.asked()
