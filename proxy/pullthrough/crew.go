@@ -35,7 +35,7 @@ func (w *filling) start(ctx context.Context, first *transfer) {
 		w.crew.toHash, w.crew.untold = make(chan struct{}, 1), bufferSize // the first bytes are told of at once
 		w.plan.step = max(w.size, 1)
 		if first.ranges && w.inSegments(w.size) {
-			w.crew.regular, w.crew.aside, w.plan.step = w.Segments.Parallel, maxAside, w.Segments.Size
+			w.crew.regular, w.crew.aside, w.plan.step = w.segments.Parallel, maxAside, w.segments.Size
 		}
 		one := &segment{at: first.offset, end: min(first.end, w.plan.have.Next(first.offset, w.size))}
 		w.plan.taken = append(w.plan.taken, one)

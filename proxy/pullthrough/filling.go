@@ -19,6 +19,7 @@ import (
 type filling struct {
 	*Mirror
 	*fill
+	segments Segments
 	partial  store.Partial
 	verifier *store.Verifier
 	crew     crew
@@ -57,7 +58,9 @@ func (m *Mirror) fill(ctx context.Context, f *fill) error {
 	case err != nil:
 		return fmt.Errorf("%w: %w", errNotKept, m.storeTrouble(err))
 	}
-	work := &filling{Mirror: m, fill: f, partial: partial, verifier: store.NewVerifier(f.source.digest, -1)}
+	work := &filling{
+		Mirror: m, fill: f, segments: m.settings.Load().Segments, partial: partial, verifier: store.NewVerifier(f.source.digest, -1),
+	}
 	whole, err := work.foundWhole(ctx)
 	if err != nil {
 		return errors.Join(errNotKept, m.storeTrouble(err), partial.Discard())
@@ -140,8 +143,8 @@ func (w *filling) firstTransfer() *transfer {
 	left := w.partial.Left()
 	start := left.From(0)
 	end := left.Next(start, -1)
-	if w.inSegments(w.expected) && (end < 0 || end > start+w.Segments.Size) && start+w.Segments.Size < w.expected {
-		end = start + w.Segments.Size
+	if w.inSegments(w.expected) && (end < 0 || end > start+w.segments.Size) && start+w.segments.Size < w.expected {
+		end = start + w.segments.Size
 	}
 	t := w.newTransfer(w.source, start, end)
 	t.expected = w.expected
@@ -149,8 +152,8 @@ func (w *filling) firstTransfer() *transfer {
 }
 
 // inSegments reports whether a blob of that size is worth several connections.
-func (m *Mirror) inSegments(size int64) bool {
-	return m.Segments.Parallel > 1 && size >= 2*m.Segments.Size
+func (w *filling) inSegments(size int64) bool {
+	return w.segments.Parallel > 1 && size >= 2*w.segments.Size
 }
 
 // leftTooMuch reports whether an upstream says that the blob has no bytes where an earlier fill has some.

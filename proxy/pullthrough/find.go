@@ -57,7 +57,7 @@ func (m *Mirror) getManifest(ctx context.Context, u *upstream.Client, name strin
 // fallback asks under the name that a rule derives after that refusal. When it is not there either the refusal stands;
 // when the upstream cannot say, nobody can.
 func (m *Mirror) fallback(ctx context.Context, q query, u *upstream.Client, refusal error) (found, error) {
-	attempt, ok := m.Rules.Fallback(u.Host(), q.Repository, upstream.Status(refusal))
+	attempt, ok := q.Rules.Fallback(u.Host(), q.Repository, upstream.Status(refusal))
 	if !ok {
 		return found{}, refusal
 	}

@@ -20,6 +20,7 @@ const headerEffective = "RegistryHub-Effective-Repository"
 // query is a request after the edge: what is asked for, and of which host.
 type query struct {
 	distspec.Request
+	*settings
 	host       *Host
 	repository store.Repository
 	// namespace is the host as the client named it, empty when it named none.
@@ -82,34 +83,16 @@ func (m *Mirror) parse(r *http.Request) (query, error) {
 	if request.Kind == distspec.KindBase && namespace == "" {
 		return query{Request: request}, nil
 	}
-	host, err := m.hostOf(namespace)
+	now := m.settings.Load()
+	host, err := now.hostOf(namespace)
 	if err != nil {
 		return query{}, err
 	}
-	if request.Kind != distspec.KindBase && !m.Repositories.Allows(request.Repository) {
+	if request.Kind != distspec.KindBase && !now.Repositories.Allows(request.Repository) {
 		return query{}, distspec.NewError(http.StatusForbidden, distspec.CodeDenied, "this hub does not serve the repository: its lists of repositories leave it out")
 	}
 	repository := store.Repository{Host: strings.ToLower(host.Name), Name: request.Repository}
-	return query{Request: request, host: host, repository: repository, namespace: namespace}, nil
-}
-
-// hostOf is the host that a request is for: the one that it names, or else the first.
-func (m *Mirror) hostOf(namespace string) (*Host, error) {
-	if namespace == "" && len(m.Hosts) == 0 {
-		return nil, distspec.NewError(http.StatusNotFound, distspec.CodeNameUnknown, "this hub stands for many registries: name the one that is meant, as containerd does, with ?ns=HOST")
-	}
-	if namespace == "" {
-		return &m.Hosts[0], nil
-	}
-	host := m.hosts[namespace]
-	var err error
-	if host == nil && m.Others != nil {
-		host, err = m.Others.Host(namespace)
-	}
-	if host == nil && err == nil {
-		err = distspec.NewError(http.StatusNotFound, distspec.CodeNameUnknown, "this hub does not stand for the registry that ns names")
-	}
-	return host, err
+	return query{Request: request, settings: now, host: host, repository: repository, namespace: namespace}, nil
 }
 
 func serveBase(w http.ResponseWriter, r *http.Request) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 
 	"github.com/opencontainers/go-digest"
 
@@ -124,7 +125,7 @@ func (m *Mirror) storeTrouble(err error) error {
 	return err
 }
 
-// key is one for each thing that can be asked for.
+// key is one for each thing that can be asked for, of the upstreams that are asked for it.
 func (q query) key() string {
-	return q.repository.Host + "\n" + q.repository.Name + "\n" + q.Reference.String()
+	return strconv.Itoa(q.host.generation) + "\n" + q.repository.Host + "\n" + q.repository.Name + "\n" + q.Reference.String()
 }

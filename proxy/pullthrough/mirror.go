@@ -8,17 +8,14 @@ package pullthrough
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/registryhub/registryhub/proxy/metrics"
-	"github.com/registryhub/registryhub/proxy/rules"
 	"github.com/registryhub/registryhub/proxy/store"
 	"github.com/registryhub/registryhub/proxy/upstream"
 )
@@ -29,6 +26,9 @@ type Host struct {
 	Name string
 	// Upstreams are tried in order: the next one when one cannot be reached or answers 429 or 5xx.
 	Upstreams []*upstream.Client
+
+	// generation tells it from an earlier one of its name with other upstreams.
+	generation int
 }
 
 // Segments are the parts of a large blob that are fetched over several connections.
@@ -39,35 +39,15 @@ type Segments struct {
 	Parallel int
 }
 
-// Others are hosts that are known when a request names them.
-type Others interface {
-	// Host is that host, or nil when the mirror does not stand for it. The name is a valid host in lower case.
-	Host(name string) (*Host, error)
-}
-
-// Options of a Mirror. All fields are required, except Hosts beside Others, Others, Repositories, Full, Segments and Now.
+// Options of a Mirror. All fields are required, except Full and Now.
 type Options struct {
 	// Hub is the hub's name, for logs.
 	Hub string
-	// Hosts, the first of which is meant by requests that name none.
-	Hosts []Host
-	// Others are asked for a host that is not among Hosts. Default: there are none.
-	Others Others
-	// Rules for manifests that an upstream has under another name.
-	Rules *rules.Rules
 	// Store that content is kept in. The Mirror does not close it.
 	Store store.Store
 	// Full is called whenever the store refused a write for want of room, after what was written of it is gone. It must
 	// not wait. Default: nobody is told.
 	Full func()
-	// Segments are what large blobs are fetched in. Default: one transfer for each blob.
-	Segments Segments
-	// Tags says how long which tag is believed.
-	Tags *rules.Tags
-	// Repositories says which are served.
-	Repositories rules.Repositories
-	// StaleIfError is how much longer a tag is believed while the upstream is in trouble.
-	StaleIfError time.Duration
 
 	Logger  logr.Logger
 	Metrics *metrics.Metrics
@@ -78,7 +58,9 @@ type Options struct {
 // Mirror is the http.Handler of a mirror.
 type Mirror struct {
 	Options
-	hosts map[string]*Host
+	settings    atomic.Pointer[settings]
+	configuring sync.Mutex
+	generation  int // the last that a host was given
 
 	work      *background
 	manifests flights[manifest]
@@ -91,24 +73,17 @@ type Mirror struct {
 }
 
 // New returns a Mirror, to be closed by the caller.
-func New(options Options) (*Mirror, error) {
+func New(options Options, initial Settings) (*Mirror, error) {
 	if options.Now == nil {
 		options.Now = time.Now
 	}
 	if options.Full == nil {
 		options.Full = func() {}
 	}
-	m := &Mirror{Options: options, hosts: map[string]*Host{}, work: newBackground(), turns: make(chan struct{}, maxFills), lanes: make(chan struct{}, maxLanes)}
+	m := &Mirror{Options: options, work: newBackground(), turns: make(chan struct{}, maxFills), lanes: make(chan struct{}, maxLanes)}
 	m.fills.active = map[digest.Digest]*fill{}
-	for i := range m.Hosts {
-		host := &m.Hosts[i]
-		if len(host.Upstreams) == 0 {
-			return nil, fmt.Errorf("mirroring %s: it has no upstream", host.Name)
-		}
-		m.hosts[strings.ToLower(host.Name)] = host
-	}
-	if len(m.hosts) == 0 && m.Others == nil {
-		return nil, errors.New("mirroring: no host is named")
+	if err := m.Configure(initial); err != nil {
+		return nil, err
 	}
 	return m, nil
 }

@@ -62,7 +62,7 @@ func (m *Mirror) current(ctx context.Context, n named) (manifest, error) {
 		return manifest{}, m.saidAbsent(n.unknown)
 	}
 	refresh := m.manifests.join(m.work, n.key(), func(ctx context.Context) (manifest, error) { return m.refresh(ctx, n) })
-	if !k.ok || !n.belief.HoldsInTrouble(age, m.StaleIfError) {
+	if !k.ok || !n.belief.HoldsInTrouble(age, n.StaleIfError) {
 		return refresh.wait(ctx, headersWithin)
 	}
 	if refresh.await(ctx, staleAfter) && !isTrouble(refresh.err) {

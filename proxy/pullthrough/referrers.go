@@ -12,7 +12,7 @@ import (
 // serveReferrers answers what refers to a manifest: what the upstream said lately, or says now. The answer is always
 // the whole list, filtered here, since what an upstream filters by cannot be known of a list that is kept.
 func (m *Mirror) serveReferrers(w http.ResponseWriter, r *http.Request, q query) error {
-	one, err := m.current(r.Context(), m.namedList(q, "referrers:"+q.Reference.String(), m.Tags.Otherwise(), m.fetchReferrers))
+	one, err := m.current(r.Context(), m.namedList(q, "referrers:"+q.Reference.String(), q.Tags.Otherwise(), m.fetchReferrers))
 	if err != nil {
 		return err
 	}

@@ -266,9 +266,11 @@ func start(t *testing.T, s setup) *rig {
 	}
 	seen := &events{}
 	mirror, err := pullthrough.New(pullthrough.Options{
-		Hub: "hub", Hosts: []pullthrough.Host{host}, Rules: compiled, Store: content,
-		Tags: tags, Repositories: repositories, StaleIfError: time.Hour,
-		Logger: seen.logger(), Metrics: metrics.New(prometheus.NewRegistry()), Now: s.clock.Now, Full: s.full, Segments: s.segments,
+		Hub: "hub", Store: content,
+		Logger: seen.logger(), Metrics: metrics.New(prometheus.NewRegistry()), Now: s.clock.Now, Full: s.full,
+	}, pullthrough.Settings{
+		Hosts: []pullthrough.Host{host}, Rules: compiled, Tags: tags, Repositories: repositories, StaleIfError: time.Hour,
+		Segments: s.segments,
 	})
 	must(t, err)
 	handler := http.Handler(mirror)

@@ -11,7 +11,7 @@ import (
 // byTag is what the tag names now, as far as its policy has the upstream asked.
 func (m *Mirror) byTag(ctx context.Context, q query) (manifest, error) {
 	tag := q.Reference.Tag()
-	belief := m.Tags.Belief(q.Repository, tag)
+	belief := q.Tags.Belief(q.Repository, tag)
 	return m.current(ctx, named{
 		query: q, shelf: q.repository, name: tag, belief: belief, renew: m.revalidate,
 		unknown: distspec.ManifestUnknown, absentFor: min(absentFor, time.Duration(belief)),

@@ -36,7 +36,7 @@ func (m *Mirror) serveTags(w http.ResponseWriter, r *http.Request, q query) erro
 	if err != nil {
 		return err
 	}
-	belief := min(rules.Belief(tagsFor), m.Tags.Otherwise())
+	belief := min(rules.Belief(tagsFor), q.Tags.Otherwise())
 	one, err := m.current(r.Context(), m.namedList(q, "tags", belief, m.fetchTags))
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ type Client struct {
 	timeouts  Timeouts
 	guard     *guard
 	wire      *wire
+	closing   *closing
 	follower  *follower
 	health    *health
 	pauses    pauses
@@ -45,8 +46,9 @@ func newClient(cfg config.UpstreamConfiguration, timeouts Timeouts, reach *Reach
 	if err != nil {
 		return nil, fmt.Errorf("upstream %q: %w", cfg.Name, err)
 	}
-	auth := newAuthorizer(&tokenServer{guard: c.guard, source: newCredentialSource(cfg, c.base), inner: c.wire}, c.timeouts.Token)
-	c.follower = &follower{guard: c.guard, inner: &authTransport{guard: c.guard, auth: auth, inner: c.wire}}
+	c.closing = &closing{inner: c.wire}
+	auth := newAuthorizer(&tokenServer{guard: c.guard, source: newCredentialSource(cfg, c.base), inner: c.closing}, c.timeouts.Token)
+	c.follower = &follower{guard: c.guard, inner: &authTransport{guard: c.guard, auth: auth, inner: c.closing}}
 	c.health = newHealth(c.probe, func(up bool) { c.observers.up(c.name, up) })
 	c.observers.up(c.name, true)
 	return c, nil
@@ -59,8 +61,10 @@ func (c *Client) Name() string { return c.name }
 // keys want.
 func (c *Client) Host() string { return c.base.Host() }
 
-// Close ends what goes on behind the requests, and closes the connections that are idle. Requests under way go on.
+// Close ends what goes on behind the requests, and closes the connections that are idle, now and whenever the last request
+// has ended. Requests under way go on, and further ones are possible, so that whoever still has the client can end what
+// it does.
 func (c *Client) Close() {
 	c.health.close()
-	c.wire.closeIdle()
+	c.closing.close()
 }

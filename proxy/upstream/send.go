@@ -82,7 +82,7 @@ func (c *Client) probe(ctx context.Context) error {
 	}
 	resp, err := c.wire.RoundTrip(r)
 	if err != nil {
-		c.wire.closeIdle() // What is idle has most likely died with the upstream.
+		c.wire.CloseIdleConnections() // What is idle has most likely died with the upstream.
 		return transportError(r, err)
 	}
 	if resp.StatusCode >= http.StatusInternalServerError {

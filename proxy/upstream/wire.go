@@ -58,8 +58,8 @@ func (w *wire) current() lines {
 	return w.lines
 }
 
-// closeIdle closes the connections that nobody uses now.
-func (w *wire) closeIdle() {
+// CloseIdleConnections closes the connections that nobody uses now.
+func (w *wire) CloseIdleConnections() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.lines.closeIdle()
