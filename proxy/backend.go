@@ -1,8 +1,8 @@
 package proxy
 
 import (
-	"fmt"
-	"time"
+	"errors"
+	"sync"
 
 	"github.com/go-logr/logr"
 
@@ -13,69 +13,91 @@ import (
 	"github.com/registryhub/registryhub/proxy/pullthrough"
 	"github.com/registryhub/registryhub/proxy/rules"
 	"github.com/registryhub/registryhub/proxy/store/fsstore"
-	"github.com/registryhub/registryhub/proxy/upstream"
 )
 
-// upstreamTimeouts are shorter than what a client is made to wait, so that there is time to ask the next upstream.
-var upstreamTimeouts = upstream.Timeouts{Dial: 3 * time.Second, TLS: 5 * time.Second, Header: 8 * time.Second, Token: 8 * time.Second, Idle: 30 * time.Second}
-
-// backend is what the server serves.
+// backend is what the server serves. The store, the transfers and the sweeper are there from its beginning to its end;
+// everything else can be configured anew.
 type backend struct {
-	mirror    *pullthrough.Mirror
-	sweeper   *sweep.Sweeper
-	observer  *observer
-	upstreams map[config.UpstreamConfiguration]*upstream.Client
-	others    *others // nil where "*" is not among the hosts
+	mirror   *pullthrough.Mirror
+	sweeper  *sweep.Sweeper
+	observer *observer
+
+	mu      sync.Mutex
+	clients clients
+	others  *others // nil where "*" is not among the hosts
+	closed  bool
 }
 
 func newBackend(cfg *config.ProxyConfiguration, logger logr.Logger, figures *metrics.Metrics) (*backend, error) {
-	compiled, err := rules.Compile(cfg.Mirror.FallbackRules)
-	if err != nil {
-		return nil, err
-	}
-	tags, err := rules.CompileTags(cfg.Mirror.Tags)
-	if err != nil {
-		return nil, err
-	}
-	repositories, err := rules.CompileRepositories(cfg.Mirror.Repositories)
-	if err != nil {
-		return nil, err
-	}
 	content, err := fsstore.Open(cfg.Store.Directory)
 	if err != nil {
 		return nil, err
 	}
-	b := &backend{observer: newObserver(cfg.Hub, logger, figures), others: othersOf(cfg.Mirror)}
-	hosts, err := b.hosts(cfg.Mirror.Hosts)
-	if err != nil {
-		b.closeUpstreams()
-		return nil, err
-	}
-	b.sweeper = sweep.New(sweep.Options{
+	b := &backend{observer: newObserver(cfg.Hub, logger, figures), sweeper: sweep.New(sweep.Options{
 		Hub: cfg.Hub, Store: content, Policy: policy(cfg.Store.Eviction), Logger: logger, Metrics: figures,
+	})}
+	return b, b.renew(cfg.Mirror, func(settings pullthrough.Settings) error {
+		b.mirror, err = pullthrough.New(pullthrough.Options{
+			Hub: cfg.Hub, Store: content, Full: b.sweeper.Kick, Logger: logger, Metrics: figures,
+		}, settings)
+		return err
 	})
-	options := pullthrough.Options{
-		Hub:          cfg.Hub,
-		Hosts:        hosts,
-		Rules:        compiled,
-		Store:        content,
-		Full:         b.sweeper.Kick,
-		Tags:         tags,
-		Repositories: repositories,
-		Segments:     pullthrough.Segments{Size: cfg.Mirror.Segments.Size.Value(), Parallel: int(*cfg.Mirror.Segments.Parallel)},
-		StaleIfError: cfg.Mirror.Tags.StaleIfError.Duration,
-		Logger:       logger,
-		Metrics:      figures,
+}
+
+var errDraining = errors.New("taking a configuration into force: the proxy drains")
+
+// configure takes a configuration into force, or refuses it as a whole. What cannot change while it runs must be as it was.
+func (b *backend) configure(cfg *config.ProxyConfiguration) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return errDraining
 	}
-	if b.others != nil {
-		options.Others = b.others
+	if err := b.renew(cfg.Mirror, b.mirror.Configure); err != nil {
+		return err
 	}
-	b.mirror, err = pullthrough.New(options)
+	b.sweeper.SetPolicy(policy(cfg.Store.Eviction))
+	return nil
+}
+
+// renew makes settings of a configuration, with the clients there are and those that it lacks, and has them taken. Clients
+// of upstreams that are not named any more are closed, which lets their requests end.
+func (b *backend) renew(cfg *config.MirrorConfiguration, take func(pullthrough.Settings) error) error {
+	settings, err := settingsOf(cfg)
 	if err != nil {
-		b.closeUpstreams()
-		return nil, err
+		return err
 	}
-	return b, nil
+	wanted, unnamed := clients{}, b.others.renewed(cfg)
+	if unnamed != nil {
+		settings.Others = unnamed
+	}
+	if settings.Hosts, err = wanted.hosts(cfg.Hosts, b.clients, b.observer); err == nil {
+		err = take(settings)
+	}
+	if err != nil {
+		wanted.closeBut(b.clients)
+		return err
+	}
+	b.clients.closeBut(wanted)
+	if b.others != unnamed {
+		b.others.close()
+	}
+	b.clients, b.others = wanted, unnamed
+	return nil
+}
+
+// settingsOf are the settings but the hosts.
+func settingsOf(cfg *config.MirrorConfiguration) (settings pullthrough.Settings, err error) {
+	settings.StaleIfError = cfg.Tags.StaleIfError.Duration
+	settings.Segments = pullthrough.Segments{Size: cfg.Segments.Size.Value(), Parallel: int(*cfg.Segments.Parallel)}
+	if settings.Rules, err = rules.Compile(cfg.FallbackRules); err != nil {
+		return settings, err
+	}
+	if settings.Tags, err = rules.CompileTags(cfg.Tags); err != nil {
+		return settings, err
+	}
+	settings.Repositories, err = rules.CompileRepositories(cfg.Repositories)
+	return settings, err
 }
 
 // policy is what the store is held to; defaults are filled in.
@@ -87,51 +109,11 @@ func policy(eviction config.EvictionConfiguration) evict.Policy {
 	return p
 }
 
-func (b *backend) hosts(configured []config.MirrorHost) ([]pullthrough.Host, error) {
-	hosts := make([]pullthrough.Host, 0, len(configured))
-	for _, c := range configured {
-		if c.Host == config.AnyHost {
-			continue // its hosts are made when they are asked for
-		}
-		host := pullthrough.Host{Name: c.Host}
-		for _, each := range c.Upstreams {
-			client, err := b.client(each)
-			if err != nil {
-				return nil, fmt.Errorf("mirroring %s: %w", c.Host, err)
-			}
-			host.Upstreams = append(host.Upstreams, client)
-		}
-		hosts = append(hosts, host)
-	}
-	return hosts, nil
-}
-
-// client is the one client of an upstream, whichever hosts have it: its tokens, its circuit and its pauses are one.
-func (b *backend) client(configured config.UpstreamConfiguration) (*upstream.Client, error) {
-	if client, found := b.upstreams[configured]; found {
-		return client, nil
-	}
-	client, err := upstream.New(configured, upstreamTimeouts, b.observer)
-	if err != nil {
-		return nil, err
-	}
-	if b.upstreams == nil {
-		b.upstreams = map[config.UpstreamConfiguration]*upstream.Client{}
-	}
-	b.upstreams[configured] = client
-	return client, nil
-}
-
 func (b *backend) close() {
 	b.mirror.Close()
-	b.closeUpstreams()
-}
-
-func (b *backend) closeUpstreams() {
-	if b.others != nil {
-		b.others.close()
-	}
-	for _, client := range b.upstreams {
-		client.Close()
-	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	b.clients.closeBut(nil)
+	b.others.close()
 }

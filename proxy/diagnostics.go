@@ -1,15 +1,12 @@
 package proxy
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"encoding/json"
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-
-	config "github.com/registryhub/registryhub/api/config/v1alpha1"
 )
 
 // HeaderConfigHash carries, on the answers of /readyz, the hash of the configuration in force.
@@ -21,17 +18,19 @@ func newRegistry() *prometheus.Registry {
 	return r
 }
 
-// diagnosticsHandler answers whether the process lives, whether it takes requests, and what it counted.
+// diagnosticsHandler answers whether the process lives, whether it takes requests, which configuration
+// it has, and what it counted.
 func (s *Server) diagnosticsHandler(registry *prometheus.Registry) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
 	mux.HandleFunc("GET /readyz", s.serveReady)
+	mux.HandleFunc("GET /configz", s.serveConfig)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	return mux
 }
 
 func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set(HeaderConfigHash, s.configHash)
+	w.Header().Set(HeaderConfigHash, s.report.Load().InForce)
 	if s.draining.Load() {
 		http.Error(w, "draining", http.StatusServiceUnavailable)
 		return
@@ -39,12 +38,13 @@ func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(http.StatusOK)
 }
 
-// configHash is the SHA-256 of the configuration as Encode writes it, in hexadecimal: the same for the same content.
-func configHash(cfg *config.ProxyConfiguration) (string, error) {
-	data, err := config.Encode(cfg.DeepCopy())
+// serveConfig answers with what the proxy says of its configuration.
+func (s *Server) serveConfig(w http.ResponseWriter, _ *http.Request) {
+	body, err := json.Marshal(s.report.Load())
 	if err != nil {
-		return "", err
+		http.Error(w, "encoding the report failed", http.StatusInternalServerError)
+		return
 	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:]), nil
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(body) // the client is gone: nobody is left to be told
 }

@@ -38,15 +38,16 @@ func TestObserverLogsTransitionsAlone(t *testing.T) {
 func TestHostsWithTheSameUpstreamShareItsClient(t *testing.T) {
 	same := config.UpstreamConfiguration{Name: "one", URL: "https://one.example"}
 	other := config.UpstreamConfiguration{Name: "one", URL: "https://one.example/prefix"}
-	b := &backend{observer: newObserver("hub", funcr.New(func(_, _ string) {}, funcr.Options{}), metrics.New(prometheus.NewRegistry()))}
-	defer b.closeUpstreams()
-	hosts, err := b.hosts([]config.MirrorHost{
+	made := clients{}
+	defer func() { made.closeBut(nil) }()
+	told := newObserver("hub", funcr.New(func(_, _ string) {}, funcr.Options{}), metrics.New(prometheus.NewRegistry()))
+	hosts, err := made.hosts([]config.MirrorHost{
 		{Host: "a.example", Upstreams: []config.UpstreamConfiguration{same}}, {Host: "b.example", Upstreams: []config.UpstreamConfiguration{other, same}},
-	})
+	}, nil, told)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if hosts[0].Upstreams[0] != hosts[1].Upstreams[1] || hosts[1].Upstreams[0] == hosts[1].Upstreams[1] || len(b.upstreams) != 2 {
-		t.Errorf("there are %d clients", len(b.upstreams))
+	if hosts[0].Upstreams[0] != hosts[1].Upstreams[1] || hosts[1].Upstreams[0] == hosts[1].Upstreams[1] || len(made) != 2 {
+		t.Errorf("there are %d clients", len(made))
 	}
 }

@@ -3,6 +3,7 @@ package proxy
 import (
 	"container/list"
 	"fmt"
+	"slices"
 	"sync"
 
 	config "github.com/registryhub/registryhub/api/config/v1alpha1"
@@ -18,8 +19,9 @@ const maxOthers = 256
 // others are the hosts that "*" stands for. Each is made when it is first asked for, and is its own upstream, asked
 // without credentials. In metrics all of them are one upstream, "*": no request makes a series.
 type others struct {
-	allowed rules.Hosts
-	reach   upstream.Reach
+	patterns []string
+	allowed  rules.Hosts
+	reach    upstream.Reach
 
 	mu    sync.Mutex
 	hosts map[string]*list.Element // of *other
@@ -31,13 +33,16 @@ type other struct {
 	client *upstream.Client
 }
 
-// othersOf are nil when the configuration has no "*".
-func othersOf(cfg *config.MirrorConfiguration) *others {
+// renewed are those of a configuration: these, where it allows the same, and nil when it has no "*".
+func (o *others) renewed(cfg *config.MirrorConfiguration) *others {
 	if len(cfg.AllowedHosts) == 0 {
 		return nil
 	}
+	if o != nil && slices.Equal(o.patterns, cfg.AllowedHosts) {
+		return o
+	}
 	allowed := rules.HostsOf(cfg.AllowedHosts)
-	return &others{allowed: allowed, reach: upstream.ReachOf(allowed.Listed()), hosts: map[string]*list.Element{}, order: list.New()}
+	return &others{patterns: cfg.AllowedHosts, allowed: allowed, reach: upstream.ReachOf(allowed.Listed()), hosts: map[string]*list.Element{}, order: list.New()}
 }
 
 // Host implements pullthrough.Others.
@@ -53,7 +58,7 @@ func (o *others) Host(name string) (*pullthrough.Host, error) {
 	}
 	client, err := upstream.NewWithin(o.reach, config.UpstreamConfiguration{
 		Name: config.AnyHost, URL: config.DefaultUpstreamURL(name),
-	}, upstreamTimeouts)
+	}, timeoutsAmong(1))
 	if err != nil {
 		return nil, fmt.Errorf("mirroring %s: %w", name, err)
 	}
@@ -74,6 +79,9 @@ func (o *others) drop(e *list.Element) {
 
 // close closes what is idle.
 func (o *others) close() {
+	if o == nil {
+		return
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for o.order.Len() > 0 {

@@ -8,7 +8,7 @@ import (
 )
 
 func TestOtherHostsAreMadeOnceAndTheLeastRecentlyUsedMakesRoom(t *testing.T) {
-	o := othersOf(&config.MirrorConfiguration{AllowedHosts: []string{"docker.io", "*.example.com"}})
+	o := (*others)(nil).renewed(&config.MirrorConfiguration{AllowedHosts: []string{"docker.io", "*.example.com"}})
 	defer o.close()
 	host := func(name string) any {
 		made, err := o.Host(name)

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	config "github.com/registryhub/registryhub/api/config/v1alpha1"
+	"github.com/registryhub/registryhub/proxy/configfile"
 	"github.com/registryhub/registryhub/proxy/metrics"
 )
 
@@ -41,11 +42,16 @@ type Options struct {
 // Server is a hub's proxy. It listens from the beginning and serves while it runs.
 type Server struct {
 	logger      logr.Logger
+	version     string
+	figures     *metrics.Metrics
 	backend     *backend
 	registry    listener
 	diagnostics listener
-	configHash  string
 	draining    atomic.Bool
+
+	follower *configfile.Follower // nil without a file
+	inForce  loaded               // belongs to reload
+	report   atomic.Pointer[config.ProxyReport]
 }
 
 // listener is a server and where it listens.
@@ -57,22 +63,42 @@ type listener struct {
 // New opens the store, reads the upstreams' CA files and listens on both addresses. It asks no upstream, so that it
 // starts while one is down. The configuration must be valid, with defaults filled in.
 func New(cfg *config.ProxyConfiguration, options Options) (*Server, error) {
+	content, err := config.Encode(cfg.DeepCopy())
+	if err != nil {
+		return nil, err
+	}
+	return newServer(loaded{ProxyConfiguration: cfg, hash: config.Hash(content)}, options)
+}
+
+// NewFromFile is New with the configuration in a file, which is followed while the server runs: what changes is taken into
+// force without dropping a request. A file that is wrong, or that changes where the proxy listens or keeps its store, is
+// refused then, and the one before stays in force; /configz says so.
+func NewFromFile(file string, options Options) (*Server, error) {
+	first, err := load(file)
+	if err != nil {
+		return nil, err
+	}
+	s, err := newServer(first, options)
+	if err != nil {
+		return nil, err
+	}
+	s.follower = configfile.New(configfile.Options{File: file, Logger: options.Logger})
+	return s, nil
+}
+
+func newServer(first loaded, options Options) (*Server, error) {
 	if options.Registry == nil {
 		options.Registry = newRegistry()
 	}
-	hash, err := configHash(cfg)
-	if err != nil {
+	s := &Server{logger: options.Logger, version: options.Version, figures: metrics.New(options.Registry), inForce: first}
+	s.figures.Build(options.Version, first.hash)
+	s.report.Store(&config.ProxyReport{InForce: first.hash})
+	var err error
+	if s.backend, err = newBackend(first.ProxyConfiguration, options.Logger, s.figures); err != nil {
 		return nil, err
 	}
-	figures := metrics.New(options.Registry)
-	figures.Build(options.Version, hash)
-	backend, err := newBackend(cfg, options.Logger, figures)
-	if err != nil {
-		return nil, err
-	}
-	s := &Server{logger: options.Logger, backend: backend, configHash: hash}
-	if err := s.listen(cfg.Listen, options.Registry); err != nil {
-		backend.close()
+	if err := s.listen(first.Listen, options.Registry); err != nil {
+		s.backend.close()
 		return nil, err
 	}
 	return s, nil
@@ -108,13 +134,13 @@ func listen(address string, handler http.Handler) (listener, error) {
 // RegistryAddr is where the registry API is served.
 func (s *Server) RegistryAddr() net.Addr { return s.registry.Addr() }
 
-// DiagnosticsAddr is where /healthz, /readyz and /metrics are served.
+// DiagnosticsAddr is where /healthz, /readyz, /configz and /metrics are served.
 func (s *Server) DiagnosticsAddr() net.Addr { return s.diagnostics.Addr() }
 
 // Run serves until the context ends, then drains: /readyz answers 503, nothing new is accepted, requests under way have
 // DrainTimeout to end, and transfers are left for the next process to take up. It is called once.
 func (s *Server) Run(ctx context.Context) error {
-	s.logger.Info("proxy serves", "registry", s.RegistryAddr().String(), "diagnostics", s.DiagnosticsAddr().String(), "configHash", s.configHash)
+	s.logger.Info("proxy serves", "registry", s.RegistryAddr().String(), "diagnostics", s.DiagnosticsAddr().String(), "configHash", s.report.Load().InForce)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(s.registry.serve)
 	group.Go(s.diagnostics.serve)
@@ -122,6 +148,12 @@ func (s *Server) Run(ctx context.Context) error {
 		s.backend.sweeper.Run(ctx)
 		return nil
 	})
+	if s.follower != nil {
+		group.Go(func() error {
+			s.follower.Run(ctx, s.reload)
+			return nil
+		})
+	}
 	group.Go(func() error {
 		<-ctx.Done()
 		return s.drain(context.WithoutCancel(ctx))

@@ -86,7 +86,15 @@ type running struct {
 
 func run(t *testing.T, upstream, dir string) *running {
 	t.Helper()
-	data := fmt.Sprintf(`
+	cfg, err := config.DecodeProxyConfiguration([]byte(configuration(upstream, dir)))
+	must(t, err)
+	server, err := proxy.New(cfg, proxy.Options{Logger: logr.Discard(), Version: "test"})
+	must(t, err)
+	return begin(t, server)
+}
+
+func configuration(upstream, dir string) string {
+	return fmt.Sprintf(`
 apiVersion: config.registryhub.io/v1alpha1
 kind: ProxyConfiguration
 hub: test
@@ -96,10 +104,10 @@ mirror:
   hosts:
   - {host: docker.io, upstreams: [{name: origin, url: %q}]}
 `, dir, upstream)
-	cfg, err := config.DecodeProxyConfiguration([]byte(data))
-	must(t, err)
-	server, err := proxy.New(cfg, proxy.Options{Logger: logr.Discard(), Version: "test"})
-	must(t, err)
+}
+
+func begin(t *testing.T, server *proxy.Server) *running {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	r := &running{Server: server, stop: stop, ended: make(chan error, 1)}
 	go func() { r.ended <- server.Run(ctx) }()

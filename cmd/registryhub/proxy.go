@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -43,12 +45,12 @@ func (f *proxyFlags) command() *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.config, "config", "", "file with a ProxyConfiguration; the flags below do not stand beside it")
+	flags.StringVar(&f.config, "config", "", "file with a ProxyConfiguration, followed while it changes; the flags below do not stand beside it")
 	flags.StringVar(&f.host, "host", "", "registry host to mirror, as image references have it, such as docker.io")
 	flags.StringVar(&f.upstream, "upstream", "", "URL of the registry to fetch from (default: the host's own)")
 	flags.StringVar(&f.store, "store", "", "directory of the cache; made when missing")
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:5000", "address of the registry API")
-	flags.StringVar(&f.diagnostics, "diagnostics-listen", "127.0.0.1:8080", "address of /healthz, /readyz and /metrics")
+	flags.StringVar(&f.diagnostics, "diagnostics-listen", "127.0.0.1:8080", "address of /healthz, /readyz, /configz and /metrics")
 	flags.DurationVar(&f.revalidateAfter, "revalidate-after", 5*time.Minute, "how long a tag is served before the upstream is asked again")
 	flags.StringVar(&f.dockerConfig, "docker-config", "", "file with upstream credentials as docker keeps them (config.json)")
 	for _, name := range []string{"host", "upstream", "store", "listen", "diagnostics-listen", "revalidate-after", "docker-config"} {
@@ -59,26 +61,47 @@ func (f *proxyFlags) command() *cobra.Command {
 }
 
 func (f *proxyFlags) run(cmd *cobra.Command) error {
-	cfg, err := f.configuration()
-	if err != nil {
-		return err
-	}
-	server, err := proxy.New(cfg, proxy.Options{Logger: newLogger(f.verbosity), Version: version})
+	server, err := f.server()
 	if err != nil {
 		return fmt.Errorf("starting the proxy: %w", err)
+	}
+	if f.config != "" {
+		defer onHangUp(server.Reload)()
 	}
 	return server.Run(cmd.Context())
 }
 
-// configuration reads the file, or makes what it would hold from the flags: both are decoded and checked alike.
-func (f *proxyFlags) configuration() (*config.ProxyConfiguration, error) {
+func (f *proxyFlags) server() (*proxy.Server, error) {
+	options := proxy.Options{Logger: newLogger(f.verbosity), Version: version}
 	if f.config != "" {
-		data, err := os.ReadFile(f.config)
-		if err != nil {
-			return nil, fmt.Errorf("reading --config: %w", err)
-		}
-		return config.DecodeProxyConfiguration(data)
+		return proxy.NewFromFile(f.config, options)
 	}
+	cfg, err := f.configuration()
+	if err != nil {
+		return nil, err
+	}
+	return proxy.New(cfg, options)
+}
+
+// onHangUp calls reload at each SIGHUP, as one does with daemons, until the function that it returns is called.
+func onHangUp(reload func()) (stop func()) {
+	signals, ended := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(signals, syscall.SIGHUP)
+	go func() {
+		defer close(ended)
+		for range signals {
+			reload()
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(signals)
+		<-ended
+	}
+}
+
+// configuration makes what a file would hold from the flags: it is decoded and checked alike.
+func (f *proxyFlags) configuration() (*config.ProxyConfiguration, error) {
 	if f.host == "" || f.store == "" {
 		return nil, errors.New("name a file with --config, or what to mirror with --host and where to keep it with --store")
 	}

@@ -2,8 +2,8 @@ package main
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -12,8 +12,7 @@ import (
 )
 
 func TestProxyFlagsMakeTheConfigurationThatAFileHolds(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "proxy.yaml")
-	err := os.WriteFile(file, []byte(`
+	want, err := config.DecodeProxyConfiguration([]byte(`
 apiVersion: config.registryhub.io/v1alpha1
 kind: ProxyConfiguration
 hub: docker-io
@@ -24,11 +23,10 @@ mirror:
   - host: docker.io
     upstreams: [{name: docker-io, url: "https://registry-1.docker.io", dockerConfigFile: /config.json}]
   tags: {revalidateAfter: 1h0m0s}
-`), 0o600)
+`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := configurationOf(t, "--config", file)
 	got := configurationOf(t, "--host", "docker.io", "--store", "/cache", "--revalidate-after", "1h", "--docker-config", "/config.json")
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("configuration (-of the file +of the flags):\n%s", diff)
@@ -77,4 +75,14 @@ func configurationOf(t *testing.T, args ...string) *config.ProxyConfiguration {
 		t.Fatal(err)
 	}
 	return cfg
+}
+
+func TestAHangUpReloads(t *testing.T) {
+	reloaded := make(chan struct{}, 1)
+	stop := onHangUp(func() { reloaded <- struct{}{} })
+	defer stop()
+	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	<-reloaded
 }

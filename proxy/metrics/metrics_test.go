@@ -28,6 +28,11 @@ func touched() (*metrics.Metrics, *prometheus.Registry) {
 	m.Mismatch()
 	m.StoreError()
 	m.FillBegun()
+	m.Reloaded(true)
+	m.Reloaded(false)
+	m.Connections(3)
+	m.TurnedAway("requests")
+	m.Stalled()
 	m.Space(100, 90, 10, 9)
 	m.Evicted("idle", 2, 30, time.Unix(1000, 0))
 	m.UpstreamUp("hub", true)
@@ -81,6 +86,11 @@ func TestValues(t *testing.T) {
 		"registryhub_proxy_store_used_inodes":               9,
 		"registryhub_proxy_evicted_objects_total":           2,
 		"registryhub_proxy_evicted_bytes_total":             30,
+		"registryhub_proxy_config_reloads_total":            2,
+		"registryhub_proxy_config_reload_failed":            1,
+		"registryhub_proxy_open_connections":                3,
+		"registryhub_proxy_turned_away_total":               1,
+		"registryhub_proxy_stalled_clients_total":           1,
 		"registryhub_proxy_last_eviction_timestamp_seconds": 1000,
 		"registryhub_proxy_upstream_up":                     1,
 		"registryhub_proxy_upstream_ratelimit_limit":        100,

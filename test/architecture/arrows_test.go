@@ -30,6 +30,7 @@ var arrows = []struct {
 	{"proxy/rules", []string{"api/config", "proxy/distspec"}},
 	{"proxy/upstream", []string{"api/config", "proxy/distspec"}},
 	{"proxy/metrics", nil},
+	{"proxy/configfile", nil},
 	{"proxy/store/storetest", []string{"proxy/store"}},
 	{"proxy/store/fsstore", []string{"proxy/store"}},
 	{"proxy/store", nil},

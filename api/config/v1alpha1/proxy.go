@@ -51,7 +51,7 @@ type ListenConfiguration struct {
 	// Registry is the address that serves the registry API, host:port or :port. Default: ":5000".
 	Registry string `json:"registry,omitempty"`
 
-	// Diagnostics is the address that serves /healthz, /readyz and /metrics. Default: ":8080".
+	// Diagnostics is the address that serves /healthz, /readyz, /configz and /metrics. Default: ":8080".
 	Diagnostics string `json:"diagnostics,omitempty"`
 }
 

@@ -32,10 +32,11 @@ type Options struct {
 // Sweeper keeps a store within its watermarks while it runs.
 type Sweeper struct {
 	Options
-	kicks   chan struct{}
-	scanned chan *evict.Table
+	kicks    chan struct{}
+	scanned  chan *evict.Table
+	policies chan evict.Policy
 
-	// What is below belongs to Run.
+	// What is below, and the policy, belongs to Run.
 	table    *evict.Table // empty, or what the last scan found
 	scanning bool
 	began    time.Time // the last scan
@@ -44,7 +45,10 @@ type Sweeper struct {
 
 // New returns a Sweeper, which does nothing until Run.
 func New(options Options) *Sweeper {
-	return &Sweeper{Options: options, kicks: make(chan struct{}, 1), scanned: make(chan *evict.Table, 1), table: &evict.Table{}}
+	return &Sweeper{
+		Options: options, kicks: make(chan struct{}, 1), scanned: make(chan *evict.Table, 1),
+		policies: make(chan evict.Policy, 1), table: &evict.Table{},
+	}
 }
 
 // Kick says that the store refused a write for want of room. It does not wait.
@@ -53,6 +57,15 @@ func (s *Sweeper) Kick() {
 	case s.kicks <- struct{}{}:
 	default: // one is waiting already
 	}
+}
+
+// SetPolicy holds the store to another policy from now on. It does not wait. It must not be called concurrently.
+func (s *Sweeper) SetPolicy(policy evict.Policy) {
+	select {
+	case <-s.policies: // one that was not seen yet
+	default:
+	}
+	s.policies <- policy
 }
 
 // Run sweeps until the context ends. It is called once.
@@ -70,6 +83,7 @@ func (s *Sweeper) Run(ctx context.Context) {
 		case <-ticker.C:
 		case <-s.kicks:
 			full = true
+		case s.Policy = <-s.policies:
 		case s.table = <-s.scanned:
 			s.scanning = false
 		}

@@ -322,3 +322,16 @@ func TestTroubleIsToldAndPasses(t *testing.T) {
 		}
 	})
 }
+
+func TestAnotherPolicyIsAppliedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShelf(100)
+		s.put(1, 60)
+		w := run(t, s, 0)
+		wantLeft(t, s, numbers(1, 60)...)
+		w.SetPolicy(evict.Policy{HighWatermarkPercent: 99, LowWatermarkPercent: 98}) // is not seen
+		w.SetPolicy(evict.Policy{HighWatermarkPercent: 50, LowWatermarkPercent: 40})
+		synctest.Wait()
+		wantLeft(t, s, numbers(21, 60)...)
+	})
+}

@@ -1,0 +1,57 @@
+package proxy
+
+import (
+	"fmt"
+
+	config "github.com/registryhub/registryhub/api/config/v1alpha1"
+	"github.com/registryhub/registryhub/proxy/pullthrough"
+	"github.com/registryhub/registryhub/proxy/upstream"
+)
+
+// clients of upstreams, by their configuration: hosts that have the same upstream share its connections and tokens, and
+// so do a configuration and the next.
+type clients map[config.UpstreamConfiguration]*upstream.Client
+
+// hosts makes the hosts of a configuration, and adds the clients that they have. Those that exist are taken from there.
+func (c clients) hosts(configured []config.MirrorHost, existing clients, told *observer) ([]pullthrough.Host, error) {
+	hosts := make([]pullthrough.Host, 0, len(configured))
+	for _, one := range configured {
+		if one.Host == config.AnyHost {
+			continue // its hosts are made when they are asked for
+		}
+		host := pullthrough.Host{Name: one.Host}
+		for _, each := range one.Upstreams {
+			client, err := c.client(each, existing, timeoutsAmong(len(one.Upstreams)), told)
+			if err != nil {
+				return nil, fmt.Errorf("mirroring %s: %w", one.Host, err)
+			}
+			host.Upstreams = append(host.Upstreams, client)
+		}
+		hosts = append(hosts, host)
+	}
+	return hosts, nil
+}
+
+func (c clients) client(cfg config.UpstreamConfiguration, existing clients, timeouts upstream.Timeouts, told *observer) (*upstream.Client, error) {
+	client, found := c[cfg]
+	if !found {
+		client, found = existing[cfg]
+	}
+	if !found {
+		var err error
+		if client, err = upstream.New(cfg, timeouts, told); err != nil {
+			return nil, err
+		}
+	}
+	c[cfg] = client
+	return client, nil
+}
+
+// closeBut closes those that are not among the kept.
+func (c clients) closeBut(kept clients) {
+	for cfg, client := range c {
+		if kept[cfg] != client {
+			client.Close()
+		}
+	}
+}
