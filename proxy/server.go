@@ -20,14 +20,9 @@ import (
 	"github.com/registryhub/registryhub/proxy/metrics"
 )
 
-const (
-	// DrainTimeout is how long requests under way have to end after the proxy was told to. A Pod's
-	// terminationGracePeriodSeconds must be longer.
-	DrainTimeout = 25 * time.Second
-
-	readHeaderTimeout = 10 * time.Second
-	idleTimeout       = 2 * time.Minute
-)
+// DrainTimeout is how long requests under way have to end after the proxy was told to. A Pod's
+// terminationGracePeriodSeconds must be longer.
+const DrainTimeout = 25 * time.Second
 
 // Options of a Server.
 type Options struct {
@@ -35,6 +30,8 @@ type Options struct {
 	Logger logr.Logger
 	// Version of the program, for the metrics.
 	Version string
+	// Limits of what clients can have at once. Default: those of Limits.
+	Limits Limits
 	// Registry takes the metrics, and is what /metrics shows. Default: one of its own.
 	Registry *prometheus.Registry
 }
@@ -43,6 +40,7 @@ type Options struct {
 type Server struct {
 	logger      logr.Logger
 	version     string
+	limits      Limits
 	figures     *metrics.Metrics
 	backend     *backend
 	registry    listener
@@ -52,12 +50,6 @@ type Server struct {
 	follower *configfile.Follower // nil without a file
 	inForce  loaded               // belongs to reload
 	report   atomic.Pointer[config.ProxyReport]
-}
-
-// listener is a server and where it listens.
-type listener struct {
-	net.Listener
-	server *http.Server
 }
 
 // New opens the store, reads the upstreams' CA files and listens on both addresses. It asks no upstream, so that it
@@ -90,7 +82,7 @@ func newServer(first loaded, options Options) (*Server, error) {
 	if options.Registry == nil {
 		options.Registry = newRegistry()
 	}
-	s := &Server{logger: options.Logger, version: options.Version, figures: metrics.New(options.Registry), inForce: first}
+	s := &Server{logger: options.Logger, version: options.Version, limits: options.Limits.withDefaults(), figures: metrics.New(options.Registry), inForce: first}
 	s.figures.Build(options.Version, first.hash)
 	s.report.Store(&config.ProxyReport{InForce: first.hash})
 	var err error
@@ -106,29 +98,15 @@ func newServer(first loaded, options Options) (*Server, error) {
 
 func (s *Server) listen(addresses config.ListenConfiguration, registry *prometheus.Registry) error {
 	var err error
-	if s.registry, err = listen(addresses.Registry, s.backend.mirror); err != nil {
+	limits := s.limits
+	if s.registry, err = s.serveOn(addresses.Registry, s.backend.mirror, limits, s.figures); err != nil {
 		return fmt.Errorf("listening for the registry API (listen.registry): %w", err)
 	}
-	if s.diagnostics, err = listen(addresses.Diagnostics, s.diagnosticsHandler(registry)); err != nil {
+	limits.Connections, limits.Requests = diagnosticConnections, diagnosticConnections
+	if s.diagnostics, err = s.serveOn(addresses.Diagnostics, s.diagnosticsHandler(registry), limits, unobserved{}); err != nil {
 		return errors.Join(fmt.Errorf("listening for diagnostics (listen.diagnostics): %w", err), s.registry.Close())
 	}
 	return nil
-}
-
-// listen speaks HTTP/1.1 alone: to cut a transfer in HTTP/2 is a reset, which containerd takes for a failed pull.
-func listen(address string, handler http.Handler) (listener, error) {
-	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
-	if err != nil {
-		return listener{}, err
-	}
-	protocols := &http.Protocols{}
-	protocols.SetHTTP1(true)
-	return listener{Listener: l, server: &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: readHeaderTimeout,
-		IdleTimeout:       idleTimeout,
-		Protocols:         protocols,
-	}}, nil
 }
 
 // RegistryAddr is where the registry API is served.

@@ -84,13 +84,18 @@ type running struct {
 	ended chan error
 }
 
-func run(t *testing.T, upstream, dir string) *running {
-	t.Helper()
+func run(tb testing.TB, upstream, dir string) *running {
+	tb.Helper()
+	return runLimited(tb, upstream, dir, proxy.Limits{})
+}
+
+func runLimited(tb testing.TB, upstream, dir string, limits proxy.Limits) *running {
+	tb.Helper()
 	cfg, err := config.DecodeProxyConfiguration([]byte(configuration(upstream, dir)))
-	must(t, err)
-	server, err := proxy.New(cfg, proxy.Options{Logger: logr.Discard(), Version: "test"})
-	must(t, err)
-	return begin(t, server)
+	must(tb, err)
+	server, err := proxy.New(cfg, proxy.Options{Logger: logr.Discard(), Version: "test", Limits: limits})
+	must(tb, err)
+	return begin(tb, server)
 }
 
 func configuration(upstream, dir string) string {
@@ -106,12 +111,12 @@ mirror:
 `, dir, upstream)
 }
 
-func begin(t *testing.T, server *proxy.Server) *running {
-	t.Helper()
+func begin(tb testing.TB, server *proxy.Server) *running {
+	tb.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	r := &running{Server: server, stop: stop, ended: make(chan error, 1)}
 	go func() { r.ended <- server.Run(ctx) }()
-	t.Cleanup(stop)
+	tb.Cleanup(stop)
 	return r
 }
 
@@ -256,9 +261,9 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
+func must(tb testing.TB, err error) {
+	tb.Helper()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }

@@ -1,0 +1,81 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"time"
+)
+
+// connection is one of a client. Its writes go on for as long as the client takes something.
+type connection struct {
+	*net.TCPConn
+	// surplus says that it is over the limit: it is told so, and closed.
+	surplus bool
+	stalled time.Duration
+	onStall func()
+	onClose func()
+}
+
+// Write implements net.Conn.
+func (c *connection) Write(p []byte) (written int, err error) {
+	err = c.whileTaken(func() (int64, error) {
+		n, err := c.TCPConn.Write(p[written:])
+		written += n
+		return int64(n), err
+	})
+	return written, err
+}
+
+// ReadFrom implements io.ReaderFrom. The kernel sends what is a part of a file.
+func (c *connection) ReadFrom(r io.Reader) (written int64, err error) {
+	part, _ := r.(*io.LimitedReader)
+	file, ok := fileOf(part)
+	if !ok {
+		return io.Copy(struct{ io.Writer }{c}, r)
+	}
+	err = c.whileTaken(func() (int64, error) {
+		before := part.N
+		n, err := c.TCPConn.ReadFrom(part)
+		written += n
+		if unsent := before - part.N - n; unsent > 0 { // the kernel did not send it, and more was read than was sent
+			part.N += unsent
+			_, failed := file.Seek(-unsent, io.SeekCurrent)
+			err = errors.Join(err, failed)
+		}
+		return n, err
+	})
+	return written, err
+}
+
+func fileOf(part *io.LimitedReader) (*os.File, bool) {
+	if part == nil {
+		return nil, false
+	}
+	file, ok := part.R.(*os.File)
+	return file, ok
+}
+
+// whileTaken tries again when it was stopped by the time-out and yet something was sent.
+func (c *connection) whileTaken(send func() (int64, error)) error {
+	for {
+		if err := c.SetWriteDeadline(time.Now().Add(c.stalled)); err != nil {
+			return err
+		}
+		n, err := send()
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
+		}
+		if n == 0 {
+			c.onStall()
+			return err
+		}
+	}
+}
+
+// Close implements net.Conn.
+func (c *connection) Close() error {
+	c.onClose()
+	return c.TCPConn.Close()
+}

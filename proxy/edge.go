@@ -1,0 +1,72 @@
+package proxy
+
+import (
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/registryhub/registryhub/proxy/distspec"
+)
+
+// bodyWithin is how long a client may take to send a body, which nothing here reads.
+const bodyWithin = 10 * time.Second
+
+// observer is told what becomes of a server's limits.
+type observer interface {
+	Connections(open int64)
+	TurnedAway(limit string)
+	Stalled()
+}
+
+// unobserved tells nobody.
+type unobserved struct{}
+
+// Connections implements observer.
+func (unobserved) Connections(int64) {}
+
+// TurnedAway implements observer.
+func (unobserved) TurnedAway(string) {}
+
+// Stalled implements observer.
+func (unobserved) Stalled() {}
+
+// surplusKey is that of a connection's context: true when it is over the limit.
+type surplusKey struct{}
+
+// edge lets so many requests through to a handler at once, and answers the others at once: a client that is told that the
+// hub is busy asks the registry itself, one that waits does not.
+type edge struct {
+	next  http.Handler
+	limit int64
+	busy  atomic.Int64
+	told  observer
+}
+
+var errBusy = distspec.NewError(http.StatusServiceUnavailable, distspec.CodeUnavailable,
+	"the hub serves as much as it can: ask the registry itself, or again later")
+
+// ServeHTTP implements http.Handler.
+func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer e.busy.Add(-1)
+	busy := e.busy.Add(1)
+	if r.ContentLength != 0 {
+		refuseBody(w)
+	}
+	switch {
+	case r.Context().Value(surplusKey{}) == true:
+		w.Header().Set("Connection", "close")
+		distspec.WriteError(w, r, errBusy)
+	case busy > e.limit:
+		e.told.TurnedAway("requests")
+		distspec.WriteError(w, r, errBusy)
+	default:
+		e.next.ServeHTTP(w, r)
+	}
+}
+
+// refuseBody has the connection closed after the answer. net/http would wait for the body before, without end, so as to
+// find the next request behind it.
+func refuseBody(w http.ResponseWriter) {
+	w.Header().Set("Connection", "close")
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyWithin)) // fails when the connection is gone
+}
