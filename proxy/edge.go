@@ -11,8 +11,8 @@ import (
 // bodyWithin is how long a client may take to send a body, which nothing here reads.
 const bodyWithin = 10 * time.Second
 
-// observer is told what becomes of a server's limits.
-type observer interface {
+// gatekeeper is told what becomes of a server's limits.
+type gatekeeper interface {
 	Connections(open int64)
 	TurnedAway(limit string)
 	Stalled()
@@ -21,13 +21,13 @@ type observer interface {
 // unobserved tells nobody.
 type unobserved struct{}
 
-// Connections implements observer.
+// Connections implements gatekeeper.
 func (unobserved) Connections(int64) {}
 
-// TurnedAway implements observer.
+// TurnedAway implements gatekeeper.
 func (unobserved) TurnedAway(string) {}
 
-// Stalled implements observer.
+// Stalled implements gatekeeper.
 func (unobserved) Stalled() {}
 
 // surplusKey is that of a connection's context: true when it is over the limit.
@@ -39,7 +39,7 @@ type edge struct {
 	next  http.Handler
 	limit int64
 	busy  atomic.Int64
-	told  observer
+	told  gatekeeper
 }
 
 var errBusy = distspec.NewError(http.StatusServiceUnavailable, distspec.CodeUnavailable,

@@ -27,7 +27,7 @@ type listener struct {
 }
 
 // serveOn speaks HTTP/1.1 alone: to cut a transfer in HTTP/2 is a reset, which containerd takes for a failed pull.
-func (s *Server) serveOn(address string, handler http.Handler, limits Limits, told observer) (listener, error) {
+func (s *Server) serveOn(address string, handler http.Handler, limits Limits, told gatekeeper) (listener, error) {
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
 	if err != nil {
 		return listener{}, err
@@ -54,7 +54,7 @@ func (s *Server) serveOn(address string, handler http.Handler, limits Limits, to
 type connections struct {
 	net.Listener
 	limits Limits
-	told   observer
+	told   gatekeeper
 	open   atomic.Int64
 }
 

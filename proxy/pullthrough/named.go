@@ -2,6 +2,7 @@ package pullthrough
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/registryhub/registryhub/proxy/distspec"
@@ -30,8 +31,10 @@ type named struct {
 	absentFor time.Duration
 }
 
-// key is one for each thing that has a name.
-func (n named) key() string { return n.shelf.Host + "\n" + n.shelf.Name + "\n" + n.name }
+// key is one for each thing that has a name, of the upstreams that are asked for it.
+func (n named) key() string {
+	return strconv.Itoa(n.host.generation) + "\n" + n.shelf.Host + "\n" + n.shelf.Name + "\n" + n.name
+}
 
 // known is what the store knows of it. A name whose content is gone is not known: it is never offered.
 type known struct {
