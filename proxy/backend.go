@@ -7,19 +7,17 @@ import (
 	"github.com/go-logr/logr"
 
 	config "github.com/registryhub/registryhub/api/config/v1alpha1"
-	"github.com/registryhub/registryhub/proxy/evict"
-	"github.com/registryhub/registryhub/proxy/evict/sweep"
 	"github.com/registryhub/registryhub/proxy/metrics"
 	"github.com/registryhub/registryhub/proxy/pullthrough"
 	"github.com/registryhub/registryhub/proxy/rules"
 	"github.com/registryhub/registryhub/proxy/store/fsstore"
 )
 
-// backend is what the server serves. The store, the transfers and the sweeper are there from its beginning to its end;
+// backend is what the server serves. The store, the transfers and its upkeep are there from its beginning to its end;
 // everything else can be configured anew.
 type backend struct {
 	mirror   *pullthrough.Mirror
-	sweeper  *sweep.Sweeper
+	upkeep   *upkeep
 	observer *observer
 
 	mu      sync.Mutex
@@ -33,12 +31,12 @@ func newBackend(cfg *config.ProxyConfiguration, logger logr.Logger, figures *met
 	if err != nil {
 		return nil, err
 	}
-	b := &backend{observer: newObserver(cfg.Hub, logger, figures), sweeper: sweep.New(sweep.Options{
-		Hub: cfg.Hub, Store: content, Policy: policy(cfg.Store.Eviction), Logger: logger, Metrics: figures,
-	})}
+	b := &backend{
+		observer: newObserver(cfg.Hub, logger, figures), upkeep: newUpkeep(cfg.Hub, content, cfg.Store, logger, figures),
+	}
 	return b, b.renew(cfg.Mirror, func(settings pullthrough.Settings) error {
 		b.mirror, err = pullthrough.New(pullthrough.Options{
-			Hub: cfg.Hub, Store: content, Full: b.sweeper.Kick, Logger: logger, Metrics: figures,
+			Hub: cfg.Hub, Store: content, Full: b.upkeep.full, Failed: b.upkeep.failed, Logger: logger, Metrics: figures,
 		}, settings)
 		return err
 	})
@@ -56,7 +54,7 @@ func (b *backend) configure(cfg *config.ProxyConfiguration) error {
 	if err := b.renew(cfg.Mirror, b.mirror.Configure); err != nil {
 		return err
 	}
-	b.sweeper.SetPolicy(policy(cfg.Store.Eviction))
+	b.upkeep.configure(cfg.Store)
 	return nil
 }
 
@@ -98,15 +96,6 @@ func settingsOf(cfg *config.MirrorConfiguration) (settings pullthrough.Settings,
 	}
 	settings.Repositories, err = rules.CompileRepositories(cfg.Repositories)
 	return settings, err
-}
-
-// policy is what the store is held to; defaults are filled in.
-func policy(eviction config.EvictionConfiguration) evict.Policy {
-	p := evict.Policy{HighWatermarkPercent: *eviction.HighWatermarkPercent, LowWatermarkPercent: *eviction.LowWatermarkPercent}
-	if eviction.MaxIdle != nil {
-		p.MaxIdle = eviction.MaxIdle.Duration
-	}
-	return p
 }
 
 func (b *backend) close() {

@@ -32,6 +32,7 @@ const layerSize = 6 << 20
 type shop struct {
 	*running
 	dir       string
+	origin    string // its URL
 	transport *http.Transport
 	layers    []v1.Hash
 	objects   [][]v1.Hash
@@ -57,6 +58,7 @@ func openShop(t *testing.T, dir string, images int) *shop {
 		s.layers = append(s.layers, manifest.Layers[0].Digest)
 		s.objects = append(s.objects, []v1.Hash{self, manifest.Config.Digest, manifest.Layers[0].Digest})
 	}
+	s.origin = o.URL
 	s.running = run(t, o.URL, dir)
 	t.Cleanup(func() {
 		s.transport.CloseIdleConnections()

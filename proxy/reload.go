@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	config "github.com/registryhub/registryhub/api/config/v1alpha1"
@@ -97,6 +98,8 @@ func needsRestart(now, next *config.ProxyConfiguration) error {
 		{"listen.registry", now.Listen.Registry, next.Listen.Registry},
 		{"listen.diagnostics", now.Listen.Diagnostics, next.Listen.Diagnostics},
 		{"store.directory", now.Store.Directory, next.Store.Directory},
+		{"store.scrub.every", now.Store.Scrub.Every.Duration.String(), next.Store.Scrub.Every.Duration.String()},
+		{"store.scrub.bytesPerSecond", strconv.FormatInt(*now.Store.Scrub.BytesPerSecond, 10), strconv.FormatInt(*next.Store.Scrub.BytesPerSecond, 10)},
 	} {
 		if field.now != field.next {
 			errs = append(errs, fmt.Errorf("%s: restart needed: it is %q while the proxy runs and cannot become %q", field.name, field.now, field.next))

@@ -123,7 +123,7 @@ func (s *Server) Run(ctx context.Context) error {
 	group.Go(s.registry.serve)
 	group.Go(s.diagnostics.serve)
 	group.Go(func() error {
-		s.backend.sweeper.Run(ctx)
+		s.backend.upkeep.run(ctx)
 		return nil
 	})
 	if s.follower != nil {

@@ -40,6 +40,11 @@ type StorageSpec struct {
 	// +optional
 	// +kubebuilder:default={}
 	Eviction EvictionSpec `json:"eviction,omitempty"`
+
+	// scrub says how the hub finds what its disk let rot.
+	// +optional
+	// +kubebuilder:default={}
+	Scrub ScrubSpec `json:"scrub,omitempty"`
 }
 
 // EvictionSpec says when a hub gives up what it holds: the least recently used first, never what is being read or

@@ -19,7 +19,7 @@ func ProxyConfiguration(hub *v1alpha1.RegistryHub) *configv1alpha1.ProxyConfigur
 		Listen: configv1alpha1.ListenConfiguration{
 			Registry: fmt.Sprintf(":%d", RegistryPort), Diagnostics: fmt.Sprintf(":%d", DiagnosticsPort),
 		},
-		Store: storeConfiguration(hub.Spec.Storage.Eviction),
+		Store: storeConfiguration(hub.Spec.Storage),
 	}
 	if hub.Spec.Mirror != nil {
 		configuration.Mirror = mirrorConfiguration(hub)
@@ -27,13 +27,23 @@ func ProxyConfiguration(hub *v1alpha1.RegistryHub) *configv1alpha1.ProxyConfigur
 	return configuration
 }
 
-func storeConfiguration(eviction v1alpha1.EvictionSpec) configv1alpha1.StoreConfiguration {
+func storeConfiguration(storage v1alpha1.StorageSpec) configv1alpha1.StoreConfiguration {
+	eviction := storage.Eviction
 	return configv1alpha1.StoreConfiguration{
 		Directory: cacheDirectory,
 		Eviction: configv1alpha1.EvictionConfiguration{
 			HighWatermarkPercent: eviction.HighWatermarkPercent, LowWatermarkPercent: eviction.LowWatermarkPercent, MaxIdle: eviction.MaxIdle,
 		},
+		Scrub: scrubConfiguration(storage.Scrub),
 	}
+}
+
+func scrubConfiguration(scrub v1alpha1.ScrubSpec) configv1alpha1.ScrubConfiguration {
+	configuration := configv1alpha1.ScrubConfiguration{Every: scrub.Every}
+	if scrub.BytesPerSecond != nil {
+		configuration.BytesPerSecond = new(scrub.BytesPerSecond.Value())
+	}
+	return configuration
 }
 
 func mirrorConfiguration(hub *v1alpha1.RegistryHub) *configv1alpha1.MirrorConfiguration {

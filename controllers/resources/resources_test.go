@@ -37,6 +37,7 @@ func plain() *v1alpha1.RegistryHub {
 					Size: resource.MustParse("100Gi"), AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOncePod},
 				},
 				Eviction: v1alpha1.EvictionSpec{HighWatermarkPercent: new(int32(90)), LowWatermarkPercent: new(int32(80))},
+				Scrub:    v1alpha1.ScrubSpec{Every: &metav1.Duration{Duration: 168 * time.Hour}, BytesPerSecond: new(resource.MustParse("16Mi"))},
 			},
 		},
 	}
@@ -52,6 +53,7 @@ func rich() *v1alpha1.RegistryHub {
 		Eviction: v1alpha1.EvictionSpec{
 			HighWatermarkPercent: new(int32(70)), LowWatermarkPercent: new(int32(50)), MaxIdle: &metav1.Duration{Duration: 720 * time.Hour},
 		},
+		Scrub: v1alpha1.ScrubSpec{Every: &metav1.Duration{}, BytesPerSecond: new(resource.MustParse("1Mi"))},
 	}
 	hub.Spec.Mirror.Upstreams = []v1alpha1.Upstream{
 		{

@@ -44,6 +44,7 @@ type Metrics struct {
 	upstreams        upstreams
 	configuration    configuration
 	limits           limits
+	upkeep           upkeep
 	build            *prometheus.GaugeVec
 }
 
@@ -64,7 +65,7 @@ func New(registerer prometheus.Registerer) *Metrics {
 			Namespace: "registryhub", Subsystem: "proxy", Name: "response_header_seconds",
 			Help: "Time from a request to the header of its answer, by kind.", Buckets: []float64{.001, .005, .025, .1, .5, 1, 2, 5, 10, 30},
 		}, []string{"kind"}),
-		space: newSpace(), upstreams: newUpstreams(), configuration: newConfiguration(), limits: newLimits(),
+		space: newSpace(), upkeep: newUpkeep(), upstreams: newUpstreams(), configuration: newConfiguration(), limits: newLimits(),
 		build: prometheus.NewGaugeVec(opts("build_info", "1, with the version and the hash of the configuration in force."), []string{"version", "config_hash"}),
 	}
 	registerer.MustRegister(m.requests, m.lookups, m.servedBytes, m.upstreamRequests, m.upstreamBytes, m.fallbacks,
@@ -72,6 +73,7 @@ func New(registerer prometheus.Registerer) *Metrics {
 		m.configuration.reloads, m.configuration.failed, m.limits.connections, m.limits.turnedAway, m.limits.stalled)
 	registerer.MustRegister(m.space.collectors()...)
 	registerer.MustRegister(m.upstreams.collectors()...)
+	registerer.MustRegister(m.upkeep.collectors()...)
 	return m
 }
 

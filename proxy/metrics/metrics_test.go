@@ -38,6 +38,9 @@ func touched() (*metrics.Metrics, *prometheus.Registry) {
 	m.UpstreamUp("hub", true)
 	m.UpstreamUp("other", false)
 	m.UpstreamRateLimit("hub", 100, 76)
+	m.Writable(true)
+	m.Damaged(metrics.Scrubbed)
+	m.Scrubbed(40)
 	return m, registry
 }
 
@@ -95,6 +98,10 @@ func TestValues(t *testing.T) {
 		"registryhub_proxy_upstream_up":                     1,
 		"registryhub_proxy_upstream_ratelimit_limit":        100,
 		"registryhub_proxy_upstream_ratelimit_remaining":    76,
+		"registryhub_proxy_store_writable":                  1,
+		"registryhub_proxy_damaged_objects_total":           1,
+		"registryhub_proxy_scrubbed_objects_total":          1,
+		"registryhub_proxy_scrubbed_bytes_total":            40,
 	}
 	families, err := registry.Gather()
 	if err != nil {

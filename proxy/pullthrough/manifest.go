@@ -113,15 +113,30 @@ func readAll(ctx context.Context, object store.Object) ([]byte, error) {
 }
 
 // storeTrouble counts and tells an error of the store other than that something is not there. The mirror then goes on
-// without the store, and a store that is full is said to be.
+// without the store. That a store is full or fails is told by who looks after it, when that begins and ends, and not with
+// each request.
 func (m *Mirror) storeTrouble(err error) error {
-	if errors.Is(err, store.ErrNoSpace) {
+	switch {
+	case err == nil, errors.Is(err, context.Canceled):
+		return err
+	case errors.Is(err, store.ErrDamaged):
+		m.Metrics.Damaged(metrics.Asked)
+		m.Logger.Info("damaged object put aside", "hub", m.Hub, "cause", err.Error())
+		return err
+	case errors.Is(err, store.ErrNotFound):
+		return err
+	}
+	m.Metrics.StoreError()
+	switch {
+	case errors.Is(err, store.ErrNoSpace):
 		m.Full()
-	}
-	if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, context.Canceled) {
-		m.Metrics.StoreError()
+	case errors.Is(err, store.ErrFailing):
+		m.Failed(err)
+	default:
 		m.Logger.Error(err, "store failed", "hub", m.Hub)
+		return err
 	}
+	m.Logger.V(1).Info("store could not be used", "hub", m.Hub, "error", err.Error())
 	return err
 }
 

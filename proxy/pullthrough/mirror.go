@@ -39,7 +39,7 @@ type Segments struct {
 	Parallel int
 }
 
-// Options of a Mirror. All fields are required, except Full and Now.
+// Options of a Mirror. All fields are required, except Full, Failed and Now.
 type Options struct {
 	// Hub is the hub's name, for logs.
 	Hub string
@@ -48,6 +48,9 @@ type Options struct {
 	// Full is called whenever the store refused a write for want of room, after what was written of it is gone. It must
 	// not wait. Default: nobody is told.
 	Full func()
+	// Failed is called whenever the store failed (store.ErrFailing), with the error. It must not wait. Default: nobody is
+	// told.
+	Failed func(error)
 
 	Logger  logr.Logger
 	Metrics *metrics.Metrics
@@ -79,6 +82,9 @@ func New(options Options, initial Settings) (*Mirror, error) {
 	}
 	if options.Full == nil {
 		options.Full = func() {}
+	}
+	if options.Failed == nil {
+		options.Failed = func(error) {}
 	}
 	m := &Mirror{Options: options, work: newBackground(), turns: make(chan struct{}, maxFills), lanes: make(chan struct{}, maxLanes)}
 	m.fills.active = map[digest.Digest]*fill{}

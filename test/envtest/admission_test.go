@@ -86,6 +86,8 @@ func TestWhatIsRefused(t *testing.T) {
 		"a low watermark at the high":   {"    type: PersistentVolumeClaim", "    eviction: {lowWatermarkPercent: 90}\n    type: PersistentVolumeClaim", "lowWatermarkPercent must be below highWatermarkPercent"},
 		"a watermark of all":            {"    type: PersistentVolumeClaim", "    eviction: {highWatermarkPercent: 100}\n    type: PersistentVolumeClaim", "less than or equal to 99"},
 		"an idle time of an hour":       {"    type: PersistentVolumeClaim", "    eviction: {maxIdle: 1h}\n    type: PersistentVolumeClaim", "maxIdle must be from 2h"},
+		"a scrub of a minute":           {"    type: PersistentVolumeClaim", "    scrub: {every: 1m}\n    type: PersistentVolumeClaim", "must be 0s, or from 1h to 8760h"},
+		"a scrub of nothing":            {"    type: PersistentVolumeClaim", "    scrub: {bytesPerSecond: 1}\n    type: PersistentVolumeClaim", "bytesPerSecond must be at least 1Mi"},
 		"a dial time-out of a minute":   {"dialTimeout: 1s", "dialTimeout: 60s", "must be from 100ms to 30s"},
 		"a storage that is not one":     {"type: PersistentVolumeClaim", "type: Tape", `Unsupported value: "Tape"`},
 		"ephemeral with a claim":        {"type: PersistentVolumeClaim", "type: Ephemeral", "spec.storage.persistentVolumeClaim must be set when"},
@@ -144,6 +146,8 @@ func TestWhatIsAdmitted(t *testing.T) {
 		"an IPv6 address":         {"[docker.io]", "['[fd00::1]:5000']"},
 		"a prefix and plain http": {"https://registry-1.docker.io", "http://harbor.example:8080/dockerhub"},
 		"a volume of 1Mi":         {"size: 10Gi", "size: 1Mi"},
+		"no scrub":                {"    type: PersistentVolumeClaim", "    scrub: {every: 0s}\n    type: PersistentVolumeClaim"},
+		"a scrub in full":         {"    type: PersistentVolumeClaim", "    scrub: {every: 1h, bytesPerSecond: 1Mi}\n    type: PersistentVolumeClaim"},
 		"eviction in full":        {"    type: PersistentVolumeClaim", "    eviction: {highWatermarkPercent: 99, lowWatermarkPercent: 1, maxIdle: 2h}\n    type: PersistentVolumeClaim"},
 	} {
 		t.Run(name, func(t *testing.T) {

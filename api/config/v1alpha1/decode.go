@@ -98,7 +98,7 @@ func setDefaultDuration(field **metav1.Duration, value time.Duration) {
 	}
 }
 
-func setDefaultNumber(field **int32, value int32) {
+func setDefaultNumber[N int32 | int64](field **N, value N) {
 	if *field == nil {
 		*field = &value
 	}

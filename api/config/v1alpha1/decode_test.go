@@ -63,6 +63,10 @@ func TestDecodeFillsInDefaults(t *testing.T) {
 	if diff := cmp.Diff(wantEviction, proxy.Store.Eviction); diff != "" {
 		t.Errorf("eviction's defaults (-want +got):\n%s", diff)
 	}
+	wantScrub := ScrubConfiguration{Every: &metav1.Duration{Duration: 168 * time.Hour}, BytesPerSecond: new(int64(16 << 20))}
+	if diff := cmp.Diff(wantScrub, proxy.Store.Scrub); diff != "" {
+		t.Errorf("scrub's defaults (-want +got):\n%s", diff)
+	}
 	node, err := DecodeNodeConfiguration([]byte(nodeFile))
 	if err != nil {
 		t.Fatal(err)
@@ -121,6 +125,9 @@ func TestDecodeRefusesAndNamesTheField(t *testing.T) {
 		"a low watermark at the high one":       {proxy, proxyFile, "/registryhub}", "/registryhub, eviction: {lowWatermarkPercent: 90}}", "90 is not below"},
 		"a high watermark below the default":    {proxy, proxyFile, "/registryhub}", "/registryhub, eviction: {highWatermarkPercent: 50}}", "80 is not below highWatermarkPercent, which is 50"},
 		"an idle time below the known":          {proxy, proxyFile, "/registryhub}", "/registryhub, eviction: {maxIdle: 1h59m}}", "store.eviction.maxIdle"},
+		"a scrub that never rests":              {proxy, proxyFile, "/registryhub}", "/registryhub, scrub: {every: 59m}}", "store.scrub.every"},
+		"a scrub that goes backwards":           {proxy, proxyFile, "/registryhub}", "/registryhub, scrub: {every: -1h}}", "store.scrub.every"},
+		"a scrub that does not move":            {proxy, proxyFile, "/registryhub}", "/registryhub, scrub: {bytesPerSecond: 0}}", "store.scrub.bytesPerSecond"},
 		"an unknown eviction":                   {proxy, proxyFile, "/registryhub}", "/registryhub, eviction: {policy: LFU}}", "store.eviction.policy"},
 		"segments that are too small":           {proxy, proxyFile, "mirror:", "mirror:\n  segments: {size: 64Ki}", "mirror.segments.size"},
 		"segments without end":                  {proxy, proxyFile, "mirror:", "mirror:\n  segments: {parallel: 17}", "mirror.segments.parallel"},

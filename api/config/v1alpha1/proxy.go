@@ -63,6 +63,9 @@ type StoreConfiguration struct {
 
 	// Eviction says when the cache gives up what it holds.
 	Eviction EvictionConfiguration `json:"eviction,omitempty"`
+
+	// Scrub says how the cache is read again to find what the disk let rot.
+	Scrub ScrubConfiguration `json:"scrub,omitempty"`
 }
 
 // MirrorConfiguration describes a pull-through cache.
@@ -159,6 +162,7 @@ func (c *ProxyConfiguration) Default() {
 	setDefault(&c.Listen.Registry, ":5000")
 	setDefault(&c.Listen.Diagnostics, ":8080")
 	c.Store.Eviction.setDefaults()
+	c.Store.Scrub.setDefaults()
 	if c.Mirror == nil {
 		return
 	}
@@ -181,7 +185,7 @@ func (c *ProxyConfiguration) Validate() error {
 	if c.Store.Directory == "" {
 		errs = append(errs, errors.New("store.directory: required: name the directory of the cache"))
 	}
-	errs = append(errs, c.Store.Eviction.validate("store.eviction"))
+	errs = append(errs, c.Store.Eviction.validate("store.eviction"), c.Store.Scrub.validate("store.scrub"))
 	if c.Mirror == nil {
 		return errors.Join(append(errs, errors.New("mirror: required"))...)
 	}

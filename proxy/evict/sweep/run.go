@@ -20,6 +20,7 @@ const (
 type run struct {
 	*Sweeper
 	plan    *evict.Plan
+	full    bool // a write found no room
 	sampled bool
 	gone    map[evict.Reason]gone
 	err     error // the first that was met
@@ -33,7 +34,7 @@ func (s *Sweeper) sweep(ctx context.Context, full bool) {
 	if !ok {
 		return
 	}
-	r := &run{Sweeper: s, plan: s.Policy.Plan(usage, full, time.Now()), gone: map[evict.Reason]gone{}}
+	r := &run{Sweeper: s, plan: s.Policy.Plan(usage, full, time.Now()), full: full, gone: map[evict.Reason]gone{}}
 	r.takeFromTable(ctx)
 	s.scanIfDue(ctx, r.plan.Short())
 	r.takeFromSamples(ctx)
@@ -134,12 +135,25 @@ func (r *run) tell(ctx context.Context) {
 			r.Metrics.Evicted(string(reason), one.objects, one.bytes, time.Now())
 		}
 	}
-	if r.plan.Short() {
-		r.Logger.V(1).Info("store is over its low watermark and nothing more can go", "hub", r.Hub)
-	}
+	r.tellShort(ctx)
 	if all.objects == 0 {
 		return
 	}
 	r.Logger.Info("objects evicted", "hub", r.Hub, "objects", all.objects, "bytes", all.bytes, "reasons", reasons, "sampled", r.sampled)
 	r.measure(ctx)
+}
+
+// tellShort tells, when it begins and when it is over, that all went that can and it was not enough: others fill the place,
+// or everything is in use. What a write had no room for may have been larger than all that, which says nothing.
+func (r *run) tellShort(ctx context.Context) {
+	was, short := r.short, r.plan.Short()
+	if short == was || r.full || ctx.Err() != nil || (short && r.err != nil) {
+		return
+	}
+	r.short = short
+	if short {
+		r.Logger.Info("store stays over its low watermark: nothing more of it can go", "hub", r.Hub)
+		return
+	}
+	r.Logger.Info("store is within its watermarks again", "hub", r.Hub)
 }

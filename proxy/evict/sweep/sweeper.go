@@ -2,6 +2,7 @@ package sweep
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -40,6 +41,7 @@ type Sweeper struct {
 	table    *evict.Table // empty, or what the last scan found
 	scanning bool
 	began    time.Time // the last scan
+	short    bool      // nothing more could go, and it was not enough
 	running  sync.WaitGroup
 }
 
@@ -121,8 +123,13 @@ func (s *Sweeper) scanIfDue(ctx context.Context, short bool) {
 }
 
 func (s *Sweeper) trouble(ctx context.Context, err error, message string) {
-	if ctx.Err() == nil {
-		s.Metrics.StoreError()
-		s.Logger.Error(err, message, "hub", s.Hub)
+	if ctx.Err() != nil {
+		return
 	}
+	s.Metrics.StoreError()
+	if errors.Is(err, store.ErrFailing) {
+		s.Logger.V(1).Info(message, "hub", s.Hub, "error", err.Error()) // who watches the store tells when that begins and ends
+		return
+	}
+	s.Logger.Error(err, message, "hub", s.Hub)
 }

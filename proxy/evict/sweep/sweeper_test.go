@@ -295,10 +295,13 @@ func TestWhatStaysFullIsNotScannedAllTheTime(t *testing.T) {
 		if s.walks > 7 {
 			t.Errorf("it was scanned %d times in an hour", s.walks)
 		}
+		if w.told("store stays over") != 1 || w.told("within its watermarks") != 0 {
+			t.Errorf("in an hour it told %q", w.lines)
+		}
 		s.with(func() { clear(s.inUse) })
 		after(sweep.Every)
 		wantLeft(t, s, numbers(3, 10)...)
-		if w.told("objects evicted") != 1 {
+		if w.told("objects evicted") != 1 || w.told("within its watermarks") != 1 {
 			t.Errorf("it told %q", w.lines)
 		}
 	})

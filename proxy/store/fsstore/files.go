@@ -84,6 +84,8 @@ func typed(err error) error {
 		return fmt.Errorf("%w: %w", store.ErrNoSpace, err)
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w: %w", store.ErrNotFound, err)
+	case failing(err):
+		return fmt.Errorf("%w: %w", store.ErrFailing, err)
 	default:
 		return err
 	}

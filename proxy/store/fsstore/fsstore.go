@@ -40,22 +40,45 @@ type Store struct {
 }
 
 var (
-	_ store.Store     = (*Store)(nil)
-	_ store.Evictable = (*Store)(nil)
+	_ store.Store      = (*Store)(nil)
+	_ store.Evictable  = (*Store)(nil)
+	_ store.Prober     = (*Store)(nil)
+	_ store.Scrubbable = (*Store)(nil)
 )
 
-// Open returns the store in a directory, which is made when missing. The directory must be writable.
+// folders of a store. The last is made last: where it is, there is a store.
+var folders = []string{"partial", "quarantine", "repositories", "tmp", "blobs"}
+
+// Open returns the store in a directory, which is made when missing. The directory must be writable, unless it holds a
+// store already: that is served from while it cannot be written.
 func Open(root string) (*Store, error) {
 	s := &Store{root: root}
-	for _, dir := range []string{"blobs", "partial", "quarantine", "repositories", "tmp"} {
-		if err := ensureDir(filepath.Join(root, dir)); err != nil {
-			return nil, fmt.Errorf("opening the store in %s: %w: make the directory writable for this user", root, err)
+	err := s.prepare()
+	if errors.Is(err, store.ErrFailing) && s.exists() {
+		err = nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening the store in %s: %w: make the directory writable for this user", root, err)
+	}
+	return s, nil
+}
+
+func (s *Store) exists() bool {
+	info, err := os.Stat(filepath.Join(s.root, folders[len(folders)-1]))
+	return err == nil && info.IsDir()
+}
+
+// prepare makes what is missing and removes what a crash left.
+func (s *Store) prepare() error {
+	for _, dir := range folders {
+		if err := ensureDir(filepath.Join(s.root, dir)); err != nil {
+			return err
 		}
 	}
 	if err := s.removeLeftovers(); err != nil {
-		return nil, fmt.Errorf("opening the store in %s: removing what a crash left: %w", root, err)
+		return fmt.Errorf("removing what a crash left: %w", typed(err))
 	}
-	return s, nil
+	return nil
 }
 
 // removeLeftovers removes files that a crash left and nobody takes up. A young one may be that of a predecessor that drains.

@@ -95,7 +95,7 @@ func (s *Store) DeleteTag(_ context.Context, r store.Repository, tag string) err
 		err = syncDir(filepath.Dir(path))
 	}
 	if err != nil {
-		return fmt.Errorf("forgetting %s/%s:%s: %w", r.Host, r.Name, tag, err)
+		return fmt.Errorf("forgetting %s/%s:%s: %w", r.Host, r.Name, tag, typed(err))
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ func trailer(size int64) []byte {
 }
 
 // Open implements store.Content.
-func (s *Store) Open(_ context.Context, d digest.Digest) (store.Object, error) {
+func (s *Store) Open(ctx context.Context, d digest.Digest) (store.Object, error) {
 	if err := d.Validate(); err != nil {
 		return nil, fmt.Errorf("opening an object: %w", err)
 	}
@@ -36,7 +36,7 @@ func (s *Store) Open(_ context.Context, d digest.Digest) (store.Object, error) {
 	}
 	info, size, err := whole(r.file)
 	if err != nil {
-		return nil, errors.Join(s.quarantine(d, err), r.Close())
+		return nil, errors.Join(s.quarantine(ctx, d, r.file, err), r.Close())
 	}
 	touch(r.file, info.ModTime())
 	return &object{reader: *r, size: size}, nil
@@ -51,14 +51,6 @@ func (s *Store) open(d digest.Digest, path string) (*reader, error) {
 		return nil, err
 	}
 	return &reader{file: file, digest: d, pins: &s.pins}, nil
-}
-
-// quarantine puts a damaged object aside, where the last one of each digest is kept for a person to look at.
-func (s *Store) quarantine(d digest.Digest, cause error) error {
-	if err := os.Rename(s.blobPath(d), s.quarantinePath(d)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("putting %s aside, which is damaged (%w): %w", d, cause, err)
-	}
-	return fmt.Errorf("opening %s: it was damaged and is now in quarantine: %w: %w", d, cause, store.ErrNotFound)
 }
 
 var errTrailer = errors.New("its length is not the one that it was written with")

@@ -1,0 +1,85 @@
+package proxy
+
+import (
+	"context"
+	"sync"
+
+	"github.com/go-logr/logr"
+
+	config "github.com/registryhub/registryhub/api/config/v1alpha1"
+	"github.com/registryhub/registryhub/proxy/evict"
+	"github.com/registryhub/registryhub/proxy/evict/sweep"
+	"github.com/registryhub/registryhub/proxy/metrics"
+	"github.com/registryhub/registryhub/proxy/scrub"
+	"github.com/registryhub/registryhub/proxy/store"
+	"github.com/registryhub/registryhub/proxy/writable"
+)
+
+// upkeep looks after the store while the server serves from it. What a store cannot do is left out.
+type upkeep struct {
+	sweeper  *sweep.Sweeper
+	watch    *writable.Watch
+	scrubber *scrub.Scrubber
+}
+
+// newUpkeep is for a configuration with its defaults filled in.
+func newUpkeep(hub string, content store.Store, cfg config.StoreConfiguration, logger logr.Logger, figures *metrics.Metrics) *upkeep {
+	u := &upkeep{}
+	if s, ok := content.(store.Evictable); ok {
+		u.sweeper = sweep.New(sweep.Options{Hub: hub, Store: s, Policy: policy(cfg.Eviction), Logger: logger, Metrics: figures})
+	}
+	if s, ok := content.(store.Prober); ok {
+		u.watch = writable.New(writable.Options{Hub: hub, Store: s, Logger: logger, Metrics: figures})
+	}
+	if s, ok := content.(store.Scrubbable); ok && cfg.Scrub.Every.Duration > 0 {
+		u.scrubber = scrub.New(scrub.Options{
+			Hub: hub, Store: s, Every: cfg.Scrub.Every.Duration, BytesPerSecond: *cfg.Scrub.BytesPerSecond, Logger: logger, Metrics: figures,
+		})
+	}
+	return u
+}
+
+// policy is what the store is held to.
+func policy(eviction config.EvictionConfiguration) evict.Policy {
+	p := evict.Policy{HighWatermarkPercent: *eviction.HighWatermarkPercent, LowWatermarkPercent: *eviction.LowWatermarkPercent}
+	if eviction.MaxIdle != nil {
+		p.MaxIdle = eviction.MaxIdle.Duration
+	}
+	return p
+}
+
+// configure takes what of a configuration can change while the store is served from.
+func (u *upkeep) configure(cfg config.StoreConfiguration) {
+	if u.sweeper != nil {
+		u.sweeper.SetPolicy(policy(cfg.Eviction))
+	}
+}
+
+// full is called when the store refused a write for want of room.
+func (u *upkeep) full() {
+	if u.sweeper != nil {
+		u.sweeper.Kick()
+	}
+}
+
+// failed is called when the store failed.
+func (u *upkeep) failed(err error) {
+	if u.watch != nil {
+		u.watch.Failed(err)
+	}
+}
+
+// run runs it all until the context ends.
+func (u *upkeep) run(ctx context.Context) {
+	var running sync.WaitGroup
+	defer running.Wait()
+	if u.sweeper != nil {
+		running.Go(func() { u.sweeper.Run(ctx) })
+	}
+	if u.watch != nil {
+		running.Go(func() { u.watch.Run(ctx) })
+	}
+	if u.scrubber != nil {
+		running.Go(func() { u.scrubber.Run(ctx) })
+	}
+}
