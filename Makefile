@@ -40,7 +40,8 @@ else
 endif
 
 .PHONY: test-long
-test-long: ## What takes longer than a person waits: the end-to-end suite with containerd 1.6, and fuzzing.
+test-long: ## What takes longer than a person waits: the end-to-end suite with containerd 1.6, a million objects, and fuzzing.
+	cd test && go test -timeout 20m -count=1 -v ./scale/...
 	cd test && REGISTRYHUB_E2E_CONTAINERD=1.6 go test -race -timeout 60m -count=1 -v ./e2e/...
 	hack/fuzz 10m
 

@@ -90,8 +90,8 @@ func TestProbeOfAFullDisk(t *testing.T) {
 	s := open(t, dir)
 	p, err := s.Partial(t.Context(), digest.FromString("large"), -1)
 	must(t, err)
-	for err == nil {
-		_, err = p.Write(make([]byte, 4096))
+	for at := int64(0); err == nil; at += 4096 {
+		_, err = p.WriteAt(make([]byte, 4096), at)
 	}
 	if err := s.Probe(t.Context()); !errors.Is(err, store.ErrNoSpace) {
 		t.Errorf("got error %v, want ErrNoSpace", err)

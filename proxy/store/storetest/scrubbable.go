@@ -99,7 +99,7 @@ func testTidy(t *testing.T, place Opener) {
 	write(t, p, "abc")
 	must(t, scrubber(t, place).Tidy(t.Context()))
 	equal(t, "all", read(t, open(t, place(), d), 0, 10), "0123456789")
-	write(t, p, "def")
+	writeAt(t, p, 3, "def")
 	must(t, p.Commit(t.Context(), prove(t, "abcdef")))
 }
 
