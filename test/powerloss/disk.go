@@ -50,7 +50,7 @@ func (o operation) String() string {
 	}
 }
 
-// named reports whether an operation is one on names, and so on the folders that it returns.
+// folders are those whose names an operation changes; none where it changes no name.
 func (o operation) folders() []string {
 	switch o.kind {
 	case makeFolder, makeFile, remove:
@@ -113,7 +113,7 @@ func durables(done []operation) []bool {
 	durable := make([]bool, len(done))
 	for _, o := range done {
 		for i, earlier := range done[:min(o.began, len(done))] {
-			switch o.kind {
+			switch o.kind { //nolint:exhaustive // the others sync nothing
 			case syncFile:
 				durable[i] = durable[i] || earlier.node == o.node && (earlier.kind == write || earlier.kind == cut)
 			case syncFolder:
@@ -152,7 +152,7 @@ func (l left) play(o operation, gone bool, zeros func() bool) {
 
 // name does an operation on names.
 func (l left) name(o operation) {
-	switch o.kind {
+	switch o.kind { //nolint:exhaustive // the others are not on names
 	case makeFolder:
 		l.folders[o.path] = true
 	case makeFile:

@@ -134,6 +134,7 @@ func TestPowerLoss(t *testing.T) {
 }
 
 func recordFill(t *testing.T, o *origin, r *recorder) {
+	t.Helper()
 	r.run(t, syscall.SIGTERM, func(address string) { fill(t, o, r, address) })
 }
 
@@ -149,6 +150,7 @@ func fill(t *testing.T, o *origin, r *recorder, address string) {
 }
 
 func recordResumed(t *testing.T, o *origin, r *recorder) {
+	t.Helper()
 	o.stop = make(chan struct{})
 	r.run(t, syscall.SIGKILL, func(address string) {
 		resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get("http://" + address + "/v2/team/app/blobs/" + digest.FromBytes(o.blob).String())
@@ -162,7 +164,8 @@ func recordResumed(t *testing.T, o *origin, r *recorder) {
 	r.run(t, syscall.SIGTERM, func(address string) { fill(t, o, r, address) })
 }
 
-func recordTag(t *testing.T, o *origin, r *recorder) {
+func recordTag(t *testing.T, _ *origin, r *recorder) {
+	t.Helper()
 	r.run(t, syscall.SIGTERM, func(address string) {
 		_, err := get(address, "manifests/1")
 		must(t, err)
@@ -194,7 +197,7 @@ func replay(t *testing.T, o *origin, done []operation) {
 	if count(done, write) == 0 || count(done, syncFile) == 0 || count(done, syncFolder) == 0 || count(done, rename) == 0 {
 		t.Fatalf("the record is not that of a store: %v", done)
 	}
-	seen := map[string]bool{}
+	seen, where := map[string]bool{}, t.TempDir()
 	var group errgroup.Group
 	group.SetLimit(4)
 	for n := range len(done) + 1 {
@@ -203,7 +206,7 @@ func replay(t *testing.T, o *origin, done []operation) {
 			if key := l.key(); !seen[key] {
 				seen[key] = true
 				group.Go(func() error {
-					if err := look(t, o, l); err != nil {
+					if err := look(t.Context(), o, where, l); err != nil {
 						return fmt.Errorf("power is lost after %d operations of\n%s\n%s: %w", n, listed(done), lost.name, err)
 					}
 					return nil
@@ -265,8 +268,8 @@ func (l left) key() string {
 }
 
 // look starts on a disk and holds it to its promises.
-func look(t *testing.T, o *origin, l left) (err error) {
-	dir, err := os.MkdirTemp(t.TempDir(), "left-")
+func look(ctx context.Context, o *origin, where string, l left) (err error) {
+	dir, err := os.MkdirTemp(where, "left-")
 	if err != nil {
 		return err
 	}
@@ -274,10 +277,10 @@ func look(t *testing.T, o *origin, l left) (err error) {
 	if err := l.write(dir); err != nil {
 		return err
 	}
-	if err := errors.Join(lookAtStore(t.Context(), o, dir)); err != nil {
+	if err := lookAtStore(ctx, o, dir); err != nil {
 		return err
 	}
-	return lookThroughProxy(t.Context(), o, dir)
+	return lookThroughProxy(ctx, o, dir)
 }
 
 // lookAtStore looks at what the store offers without an upstream.

@@ -99,7 +99,13 @@ func (t *tracer) ended(c call, result string) error {
 		return t.named(c.name, args)
 	case "renameat", "renameat2":
 		return t.renamed(args)
+	default:
+		return t.byDescriptor(c, args, n)
 	}
+}
+
+// byDescriptor does a call on a descriptor, which may be somebody else's.
+func (t *tracer) byDescriptor(c call, args []string, n int64) error {
 	d := t.open[args[0]]
 	switch {
 	case c.name == "sendfile" && d == nil: // to a client
