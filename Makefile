@@ -45,6 +45,12 @@ test-long: ## What takes longer than a person waits: the end-to-end suite with c
 	cd test && REGISTRYHUB_E2E_CONTAINERD=1.6 go test -race -timeout 60m -count=1 -v ./e2e/...
 	hack/fuzz 10m
 
+##@ Measuring
+
+.PHONY: bench
+bench: ## Measure the proxy beside distribution and nginx (ten minutes), and write docs/benchmarks.md.
+	go run ./hack/bench
+
 ##@ Checks
 
 .PHONY: verify

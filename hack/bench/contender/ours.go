@@ -1,0 +1,34 @@
+package contender
+
+import (
+	"context"
+
+	config "github.com/registryhub/registryhub/api/config/v1alpha1"
+)
+
+// host that our hub stands for.
+const host = "bench.example"
+
+// ours runs our proxy with a file such as the operator writes.
+func (s *Server) ours(ctx context.Context) error {
+	diagnostics, err := FreeAddress(ctx)
+	if err != nil {
+		return err
+	}
+	s.Query = "?ns=" + host
+	data, err := config.Encode(&config.ProxyConfiguration{
+		Hub:    "bench",
+		Listen: config.ListenConfiguration{Registry: s.Address, Diagnostics: diagnostics},
+		Store:  config.StoreConfiguration{Directory: s.cache()},
+		Mirror: &config.MirrorConfiguration{Hosts: []config.MirrorHost{{
+			Host:      host,
+			Upstreams: []config.UpstreamConfiguration{{Name: "bench", URL: "http://" + s.place.Upstream}},
+		}}},
+	})
+	if err != nil {
+		return err
+	}
+	path, err := s.configure("proxy.yaml", string(data))
+	s.command = func() (string, []string) { return s.place.Programs.RegistryHub, []string{"proxy", "--config", path} }
+	return err
+}

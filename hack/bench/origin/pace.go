@@ -1,0 +1,75 @@
+package origin
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// slice is how often a throttled connection is given its next bytes.
+const slice = 4 * time.Millisecond
+
+// pace is how slow the upstream is.
+type pace struct {
+	// rate in bytes a second of each connection, 0 for as fast as it goes.
+	rate atomic.Int64
+	// latency before each answer, in nanoseconds.
+	latency atomic.Int64
+}
+
+func (p *pace) wait(ctx context.Context) bool { return pause(ctx, time.Duration(p.latency.Load())) }
+
+func pause(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// sender counts what is sent, and holds it to a rate. Files go out by sendfile(2) all the same.
+type sender struct {
+	http.ResponseWriter
+
+	ctx  context.Context //nolint:containedctx // it is the request's, and http.ServeContent passes none on
+	sent *atomic.Int64
+	rate int64
+}
+
+// ReadFrom implements io.ReaderFrom.
+func (s *sender) ReadFrom(src io.Reader) (int64, error) {
+	limited, ok := src.(*io.LimitedReader)
+	if s.rate == 0 || !ok {
+		n, err := io.Copy(s.ResponseWriter, src)
+		s.sent.Add(n)
+		return n, err
+	}
+	return s.slowly(limited)
+}
+
+func (s *sender) slowly(src *io.LimitedReader) (int64, error) {
+	began, portion := time.Now(), max(s.rate*int64(slice)/int64(time.Second), 16<<10)
+	for total := int64(0); ; {
+		n, err := io.CopyN(s.ResponseWriter, src.R, min(portion, src.N-total))
+		total += n
+		s.sent.Add(n)
+		if err != nil || total == src.N {
+			return total, err
+		}
+		if err := http.NewResponseController(s.ResponseWriter).Flush(); err != nil {
+			return total, err
+		}
+		due := began.Add(time.Duration(float64(total) / float64(s.rate) * float64(time.Second)))
+		if !pause(s.ctx, time.Until(due)) {
+			return total, s.ctx.Err()
+		}
+	}
+}
