@@ -11,6 +11,7 @@ import (
 	"github.com/registryhub/registryhub/proxy/pullthrough"
 	"github.com/registryhub/registryhub/proxy/rules"
 	"github.com/registryhub/registryhub/proxy/store/fsstore"
+	"github.com/registryhub/registryhub/proxy/store/recent"
 )
 
 // backend is what the server serves. The store, the transfers and its upkeep are there from its beginning to its end;
@@ -36,7 +37,7 @@ func newBackend(cfg *config.ProxyConfiguration, logger logr.Logger, figures *met
 	}
 	return b, b.renew(cfg.Mirror, func(settings pullthrough.Settings) error {
 		b.mirror, err = pullthrough.New(pullthrough.Options{
-			Hub: cfg.Hub, Store: content, Full: b.upkeep.full, Failed: b.upkeep.failed, Logger: logger, Metrics: figures,
+			Hub: cfg.Hub, Store: recent.New(content, recent.Options{}), Full: b.upkeep.full, Failed: b.upkeep.failed, Logger: logger, Metrics: figures,
 		}, settings)
 		return err
 	})

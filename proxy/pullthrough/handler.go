@@ -76,7 +76,7 @@ func (m *Mirror) parse(r *http.Request) (query, error) {
 	if err != nil {
 		return query{}, err
 	}
-	namespace, err := distspec.Namespace(r.URL.RawQuery)
+	namespace, err := m.namespace(r.URL.RawQuery)
 	if err != nil {
 		return query{}, err
 	}
@@ -93,6 +93,15 @@ func (m *Mirror) parse(r *http.Request) (query, error) {
 	}
 	repository := store.Repository{Host: strings.ToLower(host.Name), Name: request.Repository}
 	return query{Request: request, settings: now, host: host, repository: repository, namespace: namespace}, nil
+}
+
+// namespace knows the query by which containerd names one of the hub's hosts: to parse it anew is a tenth of what the
+// mirror spends on a hit.
+func (m *Mirror) namespace(rawQuery string) (string, error) {
+	if name, alone := strings.CutPrefix(rawQuery, "ns="); alone && m.hosts[name] != nil {
+		return name, nil
+	}
+	return distspec.Namespace(rawQuery)
 }
 
 func serveBase(w http.ResponseWriter, r *http.Request) error {

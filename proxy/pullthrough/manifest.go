@@ -103,6 +103,9 @@ func readAll(ctx context.Context, object store.Object) ([]byte, error) {
 	if object.Size() > upstream.MaxManifestSize {
 		return nil, errors.Join(store.ErrNotFound, object.Close())
 	}
+	if whole, ok := object.(store.InMemory); ok {
+		return whole.Bytes(), object.Close()
+	}
 	section, err := object.Section(ctx, 0, object.Size())
 	if err != nil {
 		return nil, errors.Join(err, object.Close())

@@ -12,8 +12,8 @@
 // manifest, then its own link, then the tag. A reader that finds the later finds the earlier.
 //
 // The interfaces are small. What only some stores can do is an optional interface that a caller discovers by type
-// assertion: a section that implements io.WriterTo hands its bytes to the kernel, a store that is Evictable can be kept
-// from running full.
+// assertion: a section that implements io.WriterTo hands its bytes to the kernel, an object that is InMemory need not be
+// read, a store that is Evictable can be kept from running full.
 package store
 
 import (
@@ -78,6 +78,12 @@ type Object interface {
 	Reader
 	// Size in bytes.
 	Size() int64
+}
+
+// InMemory is what an Object may be beside. A caller finds out by type assertion.
+type InMemory interface {
+	// Bytes are those of the whole object, shared with others: they must not be changed.
+	Bytes() []byte
 }
 
 // Partial is an object on its way into the store. Its bytes may come in any order, from several goroutines; any number
