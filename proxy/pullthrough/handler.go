@@ -76,14 +76,14 @@ func (m *Mirror) parse(r *http.Request) (query, error) {
 	if err != nil {
 		return query{}, err
 	}
-	namespace, err := m.namespace(r.URL.RawQuery)
+	now := m.settings.Load()
+	namespace, err := now.namespace(r.URL.RawQuery)
 	if err != nil {
 		return query{}, err
 	}
 	if request.Kind == distspec.KindBase && namespace == "" {
 		return query{Request: request}, nil
 	}
-	now := m.settings.Load()
 	host, err := now.hostOf(namespace)
 	if err != nil {
 		return query{}, err
@@ -97,8 +97,8 @@ func (m *Mirror) parse(r *http.Request) (query, error) {
 
 // namespace knows the query by which containerd names one of the hub's hosts: to parse it anew is a tenth of what the
 // mirror spends on a hit.
-func (m *Mirror) namespace(rawQuery string) (string, error) {
-	if name, alone := strings.CutPrefix(rawQuery, "ns="); alone && m.hosts[name] != nil {
+func (s *settings) namespace(rawQuery string) (string, error) {
+	if name, alone := strings.CutPrefix(rawQuery, "ns="); alone && s.hosts[name] != nil {
 		return name, nil
 	}
 	return distspec.Namespace(rawQuery)
