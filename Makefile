@@ -18,7 +18,7 @@ demo: ## Bring up a real cluster on this box, pull through a hub, print what hap
 	go run ./hack/demo
 
 .PHONY: test
-test: test-unit test-envtest test-e2e ## Run every test; the end-to-end part needs root on Linux.
+test: test-unit test-envtest test-faults test-e2e ## Run every test; the end-to-end part needs root on Linux.
 
 ##@ Parts of the tests
 
@@ -31,6 +31,14 @@ test-unit: ## Unit tests of both modules, containerd's own parsers included, wit
 test-envtest: ## The operator against a real kube-apiserver and etcd.
 	assets="$$(go run ./hack/cluster assets)" && cd test && KUBEBUILDER_ASSETS="$$assets" go test -race -timeout 15m ./envtest/...
 
+.PHONY: test-faults
+test-faults: ## The proxy in front of upstreams that fail, and killed again and again, with real containerds (root on Linux).
+ifeq ($(ROOT),yes)
+	cd test && go test -race -timeout 20m ./faults/...
+else
+	@echo "LEFT OUT: the suite of faults runs containerds: it needs root on Linux."
+endif
+
 .PHONY: test-e2e
 test-e2e: ## The whole on a real two-node cluster (root on Linux).
 ifeq ($(ROOT),yes)
@@ -40,8 +48,9 @@ else
 endif
 
 .PHONY: test-long
-test-long: ## What takes longer than a person waits: the end-to-end suite with containerd 1.6, a million objects, and fuzzing.
+test-long: ## What takes longer than a person waits: all faults, 200 kills, a million objects, containerd 1.6, fuzzing.
 	cd test && go test -timeout 20m -count=1 -v ./scale/...
+	cd test && REGISTRYHUB_KILLS=200 go test -race -timeout 60m -count=1 ./faults -long
 	cd test && REGISTRYHUB_E2E_CONTAINERD=1.6 go test -race -timeout 60m -count=1 -v ./e2e/...
 	hack/fuzz 10m
 
