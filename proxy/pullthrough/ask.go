@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/registryhub/registryhub/proxy/distspec"
@@ -16,22 +17,49 @@ var (
 	errNoParts = errors.New("the upstream sends the whole blob where a part was asked for")
 )
 
+// againAfter is how long a passing trouble gets to pass.
+const againAfter = 100 * time.Millisecond
+
 // ask asks one upstream after the other until one gives a final answer. An answer that cannot be used, a time-out,
-// 408, 429 and 5xx are none.
+// 408, 429 and 5xx are none. When all of them are in trouble that may have passed the next moment, they are asked once
+// more.
 func ask[T any](ctx context.Context, upstreams []*upstream.Client, question func(*upstream.Client) (T, error)) (T, error) {
+	answer, troubles, err := askEach(ctx, upstreams, question)
+	if len(troubles) == len(upstreams) && !slices.ContainsFunc(troubles, func(err error) bool { return !upstream.IsPassing(err) }) &&
+		pause(ctx, againAfter) == nil {
+		answer, troubles, err = askEach(ctx, upstreams, question)
+	}
+	return answer, errors.Join(err, asOne(troubles))
+}
+
+// askOnce is ask for who tries again by himself.
+func askOnce[T any](ctx context.Context, upstreams []*upstream.Client, question func(*upstream.Client) (T, error)) (T, error) {
+	answer, troubles, err := askEach(ctx, upstreams, question)
+	return answer, errors.Join(err, asOne(troubles))
+}
+
+// askEach returns a final answer, or the troubles of all.
+func askEach[T any](ctx context.Context, upstreams []*upstream.Client, question func(*upstream.Client) (T, error)) (T, []error, error) {
 	var none T
 	var troubles []error
 	for _, u := range upstreams {
 		answer, err := question(u)
 		if err == nil || final(err) {
-			return answer, err
+			return answer, nil, err
 		}
 		troubles = append(troubles, err)
 		if ctx.Err() != nil {
 			break
 		}
 	}
-	return none, unavailable(troubles...)
+	return none, troubles, nil
+}
+
+func asOne(troubles []error) error {
+	if len(troubles) == 0 {
+		return nil
+	}
+	return unavailable(troubles...)
 }
 
 // unavailable is 503 with the Retry-After of the upstream that asks for the least. One that names none may be well again

@@ -390,3 +390,30 @@ func TestEmptyAndSmallBlobs(t *testing.T) {
 		r.get(t, "team/app/blobs/"+d.String()).want(t, 200, content)
 	}
 }
+
+func TestPassingTroubleOfTheOnlyUpstreamIsNotSeen(t *testing.T) {
+	for name, trouble := range map[string]fault{
+		"408": status(408), "500": status(500), "502": status(502), "503": status(503), "504": status(504),
+		"a connection that breaks": func(http.ResponseWriter, *http.Request, http.Handler) { panic(http.ErrAbortHandler) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newOrigin(t)
+			img := o.pushImage(t, "team/app", "1", 1000)
+			once := func() {
+				var first sync.Once
+				o.fail(func(w http.ResponseWriter, req *http.Request, next http.Handler) {
+					as := next.ServeHTTP
+					first.Do(func() { as = func(w http.ResponseWriter, req *http.Request) { trouble(w, req, next) } })
+					as(w, req)
+				})
+			}
+			r := start(t, setup{upstreams: []string{o.URL}})
+			once()
+			r.do(t, http.MethodHead, "team/app/blobs/"+img.layer.String()).want(t, 200, nil)
+			once()
+			r.get(t, "team/app/blobs/"+img.layer.String()).want(t, 200, img.content)
+			once()
+			r.get(t, "team/app/manifests/1").want(t, 200, img.body)
+		})
+	}
+}

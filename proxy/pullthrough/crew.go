@@ -37,7 +37,7 @@ func (w *filling) start(ctx context.Context, first *transfer) {
 		if first.ranges && w.inSegments(w.size) {
 			w.crew.regular, w.crew.aside, w.plan.step = w.segments.Parallel, maxAside, w.segments.Size
 		}
-		one := &segment{at: first.offset, end: min(first.end, w.plan.have.Next(first.offset, w.size))}
+		one := &segment{at: first.offset, end: min(first.end, w.plan.have.Next(first.offset, w.size)), open: first.end == w.size}
 		w.plan.taken = append(w.plan.taken, one)
 		w.hire = w.enlist
 		w.crew.all.Go(func() { w.work(one, first) })
@@ -202,6 +202,9 @@ func (w *filling) next(one *segment, err error) (another *segment) {
 		case err == nil:
 		case w.crew.working == 0:
 			w.crew.failed = err
+		case errors.Is(err, errNoParts):
+			w.crew.regular, w.crew.aside = 1, 0
+			w.plan.whole()
 		default:
 			w.crew.regular, w.crew.aside = max(1, min(w.crew.regular-1, w.crew.working)), 0
 		}

@@ -25,6 +25,8 @@ type segment struct {
 	at int64
 	// end is where the transfer stops. It moves towards at when another takes what is far ahead.
 	end int64
+	// open says that the transfer would go on to the end of the blob.
+	open bool
 }
 
 // take reserves what is fetched next: the first bytes that somebody waits for and that are not on their way, or else the
@@ -53,6 +55,23 @@ func (p *plan) take() *segment {
 // drop ends the reservation of what a segment did not bring.
 func (p *plan) drop(one *segment) {
 	p.taken = slices.DeleteFunc(p.taken, func(other *segment) bool { return other == one })
+}
+
+// whole ends the fetching in segments: an open transfer goes on to where bytes are there or on their way, and what is
+// missing then is fetched in one go.
+func (p *plan) whole() {
+	p.step = max(p.size, 1)
+	for _, one := range p.taken {
+		if !one.open {
+			continue
+		}
+		one.end = p.have.Next(one.at, p.size)
+		for _, other := range p.taken {
+			if other.at > one.at {
+				one.end = min(one.end, other.at)
+			}
+		}
+	}
 }
 
 // wrote notes that a segment has brought its next n bytes.

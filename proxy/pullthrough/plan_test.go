@@ -14,20 +14,20 @@ func TestPlanTakesWhatIsWaitedForAndThenWhatIsMissingFirst(t *testing.T) {
 		plan plan
 		want []segment // taken one after the other
 	}{
-		"nothing is there":      {plan{size: 25, step: 10}, []segment{{0, 10}, {10, 20}, {20, 25}}},
+		"nothing is there":      {plan{size: 25, step: 10}, []segment{{at: 0, end: 10}, {at: 10, end: 20}, {at: 20, end: 25}}},
 		"everything is there":   {plan{size: 25, step: 10, have: store.Extents{{Start: 0, End: 25}}}, nil},
 		"an empty blob":         {plan{size: 0, step: 10}, nil},
-		"the middle is there":   {plan{size: 30, step: 10, have: store.Extents{{Start: 4, End: 21}}}, []segment{{0, 4}, {21, 30}}},
-		"somebody waits far on": {plan{size: 40, step: 10, wants: map[int64]int{25: 1}}, []segment{{25, 35}, {0, 10}, {10, 20}, {20, 25}, {35, 40}}},
-		"two wait":              {plan{size: 40, step: 10, wants: map[int64]int{30: 1, 15: 2}}, []segment{{15, 25}, {30, 40}, {0, 10}, {10, 15}, {25, 30}}},
+		"the middle is there":   {plan{size: 30, step: 10, have: store.Extents{{Start: 4, End: 21}}}, []segment{{at: 0, end: 4}, {at: 21, end: 30}}},
+		"somebody waits far on": {plan{size: 40, step: 10, wants: map[int64]int{25: 1}}, []segment{{at: 25, end: 35}, {at: 0, end: 10}, {at: 10, end: 20}, {at: 20, end: 25}, {at: 35, end: 40}}},
+		"two wait":              {plan{size: 40, step: 10, wants: map[int64]int{30: 1, 15: 2}}, []segment{{at: 15, end: 25}, {at: 30, end: 40}, {at: 0, end: 10}, {at: 10, end: 15}, {at: 25, end: 30}}},
 		"what is waited for is on its way": {
-			plan{size: 30, step: 10, wants: map[int64]int{5: 1}, taken: []*segment{{at: 0, end: 10}}}, []segment{{10, 20}, {20, 30}},
+			plan{size: 30, step: 10, wants: map[int64]int{5: 1}, taken: []*segment{{at: 0, end: 10}}}, []segment{{at: 10, end: 20}, {at: 20, end: 30}},
 		},
 		"an open transfer gives up what is far ahead of it": {
-			plan{size: 40, step: 10, have: store.Extents{{Start: 0, End: 3}}, taken: []*segment{{at: 3, end: 40}}}, []segment{{13, 23}, {23, 33}, {33, 40}},
+			plan{size: 40, step: 10, have: store.Extents{{Start: 0, End: 3}}, taken: []*segment{{at: 3, end: 40}}}, []segment{{at: 13, end: 23}, {at: 23, end: 33}, {at: 33, end: 40}},
 		},
 		"and what is waited for": {
-			plan{size: 40, step: 10, wants: map[int64]int{30: 1}, have: store.Extents{{Start: 0, End: 3}}, taken: []*segment{{at: 3, end: 40}}}, []segment{{30, 40}, {13, 23}, {23, 30}},
+			plan{size: 40, step: 10, wants: map[int64]int{30: 1}, have: store.Extents{{Start: 0, End: 3}}, taken: []*segment{{at: 3, end: 40}}}, []segment{{at: 30, end: 40}, {at: 13, end: 23}, {at: 23, end: 30}},
 		},
 	}
 	for name, tc := range tests {
@@ -49,6 +49,17 @@ func TestOpenTransferEndsWhereAnotherBegan(t *testing.T) {
 	p.take()
 	if open.end != 13 {
 		t.Errorf("it ends at %d, want 13", open.end)
+	}
+}
+
+func TestOpenTransferTakesItsEndBackWhenThereAreNoParts(t *testing.T) {
+	open := &segment{at: 3, end: 40, open: true}
+	p := plan{size: 40, step: 10, have: store.Extents{{Start: 0, End: 3}}, taken: []*segment{open}}
+	refused := p.take()
+	p.drop(refused)
+	p.whole()
+	if open.end != 40 || p.take() != nil {
+		t.Errorf("it ends at %d, want 40 and nothing beside it", open.end)
 	}
 }
 

@@ -304,3 +304,15 @@ func TestWrongSegmentIsNeverKept(t *testing.T) {
 	o.heal()
 	r.get(t, path).want(t, 200, img.content)
 }
+
+// TestUpstreamThatPromisesRangesAndHasNoneSendsABlobOnce has no size from a manifest, so that the first transfer is open.
+func TestUpstreamThatPromisesRangesAndHasNoneSendsABlobOnce(t *testing.T) {
+	o := newOrigin(t)
+	img := o.pushImage(t, "team/app", "1", 20*step)
+	o.fail(func(w http.ResponseWriter, req *http.Request, next http.Handler) {
+		w.Header().Set("Accept-Ranges", "bytes")
+		withoutRanges(w, req, next)
+	})
+	r := start(t, setup{upstreams: []string{o.URL}, segments: segments})
+	r.get(t, "team/app/blobs/"+img.layer.String()).want(t, 200, img.content)
+}

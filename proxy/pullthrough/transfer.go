@@ -55,7 +55,7 @@ func (m *Mirror) newTransfer(s source, offset, end int64) *transfer {
 
 // open asks for what begins at the offset. The context is that of the whole transfer.
 func (t *transfer) open(ctx context.Context) error {
-	blob, err := ask(ctx, t.upstreams, func(u *upstream.Client) (*upstream.Blob, error) {
+	blob, err := t.ask(ctx, func(u *upstream.Client) (*upstream.Blob, error) {
 		t.from = u
 		blob, err := u.Blob(ctx, t.source.effective, t.source.digest, t.offset, t.length())
 		return t.usable(blob, t.mirror.counted(u, "blob", err))
@@ -68,6 +68,14 @@ func (t *transfer) open(ctx context.Context) error {
 		t.end = t.size // the whole comes, whatever was asked for
 	}
 	return nil
+}
+
+// ask asks for the first bytes; resume is what asks again after that.
+func (t *transfer) ask(ctx context.Context, question func(*upstream.Client) (*upstream.Blob, error)) (*upstream.Blob, error) {
+	if t.size < 0 {
+		return ask(ctx, t.upstreams, question)
+	}
+	return askOnce(ctx, t.upstreams, question)
 }
 
 // usable refuses an answer that another upstream may better. One that refuses what it, or another, has sent a part of is
@@ -153,7 +161,7 @@ func (t *transfer) resume(ctx context.Context) error {
 	if t.tries == triesAtOneUpstream {
 		t.turn()
 	}
-	if err := pause(ctx, t.tries); err != nil {
+	if err := pause(ctx, delay(t.tries)); err != nil {
 		return err
 	}
 	t.tries++
@@ -163,6 +171,9 @@ func (t *transfer) resume(ctx context.Context) error {
 	}
 	if err := t.open(ctx); err != nil {
 		t.cause = err
+		if errors.Is(err, errNoParts) {
+			return err
+		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -170,12 +181,19 @@ func (t *transfer) resume(ctx context.Context) error {
 	return nil
 }
 
-// pause waits before a try; the first follows at once.
-func pause(ctx context.Context, tries int) error {
+// delay comes before a try; the first follows at once.
+func delay(tries int) time.Duration {
 	if tries == 0 {
+		return 0
+	}
+	return firstDelay << (tries - 1)
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	if d == 0 {
 		return ctx.Err()
 	}
-	timer := time.NewTimer(firstDelay << (tries - 1))
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

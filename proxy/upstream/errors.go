@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"time"
 )
@@ -115,6 +116,22 @@ func IsUnavailable(err error) bool {
 	}
 	_, ok := errors.AsType[*UnreachableError](err)
 	return ok || errors.Is(err, context.DeadlineExceeded)
+}
+
+// IsPassing reports whether the trouble may have gone the next moment, so that the same question is worth another try: a
+// connection that was refused or broke, 408, or 5xx without a Retry-After. Not a time-out, which has cost enough, nor what
+// was not sent.
+func IsPassing(err error) bool {
+	if IsUnsent(err) || errors.Is(err, errStalled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return false
+	}
+	if late, ok := errors.AsType[net.Error](err); ok && late.Timeout() {
+		return false
+	}
+	if s, ok := errors.AsType[*StatusError](err); ok {
+		return s.RetryAfter == 0 && (s.Status >= 500 || s.Status == http.StatusRequestTimeout)
+	}
+	return isType[*UnreachableError](err)
 }
 
 // IsInvalidResponse reports whether the upstream's answer cannot be used (InvalidResponseError).

@@ -45,7 +45,7 @@ var acceptedManifests = strings.Join([]string{
 // Manifest fetches a manifest. The content is verified against the digest that was asked for or, for a tag, against
 // the upstream's Docker-Content-Digest, in whose algorithm Descriptor.Digest then is; without one it is sha256, and a
 // Content-Encoding is refused, since the bytes may not be the manifest's. More than MaxManifestSize, or other bytes, is
-// *InvalidResponseError.
+// *InvalidResponseError, and so is what a tag names and is no manifest.
 func (c *Client) Manifest(ctx context.Context, repository string, reference distspec.Reference) (Manifest, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeouts.Document)
 	defer cancel()
@@ -78,6 +78,9 @@ func verify(resp *http.Response, reference distspec.Reference, content []byte) (
 	if encoding := resp.Header.Get("Content-Encoding"); want == "" && encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return "", invalidResponse(resp.Request, "it has a Content-Encoding although identity was asked for, and no digest tells its bytes from the manifest's")
 	}
+	if !reference.IsDigest() && !looksLikeManifest(content) {
+		return "", invalidResponse(resp.Request, "it is no manifest: a front that answers everything, such as a sign-in page, may stand before the registry")
+	}
 	if want == "" {
 		return digest.FromBytes(content), nil
 	}
@@ -85,6 +88,15 @@ func verify(resp *http.Response, reference distspec.Reference, content []byte) (
 		return "", invalidResponse(resp.Request, "its bytes have the digest %s, not %s", got, want)
 	}
 	return want, nil
+}
+
+// looksLikeManifest reports whether content is a JSON object that says what manifests and indexes say of themselves.
+func looksLikeManifest(content []byte) bool {
+	var said struct {
+		SchemaVersion int    `json:"schemaVersion"`
+		MediaType     string `json:"mediaType"`
+	}
+	return json.Unmarshal(content, &said) == nil && (said.SchemaVersion > 0 || mediaTypePattern.MatchString(said.MediaType))
 }
 
 // ManifestHead asks what a reference stands for, without its content. An empty digest means that the upstream does not

@@ -66,6 +66,7 @@ func TestManifestAsksForEveryTypeAndNoEncoding(t *testing.T) {
 func TestManifestAnswers(t *testing.T) {
 	other := digest.FromString("other")
 	sha512 := digest.SHA512.FromString(manifestJSON)
+	full := manifestJSON + strings.Repeat(" ", MaxManifestSize-len(manifestJSON))
 	tests := map[string]struct {
 		reference   string
 		contentType string
@@ -82,8 +83,11 @@ func TestManifestAnswers(t *testing.T) {
 		"a tag with bytes of another digest":     {"v1", manifestType, other.String(), manifestJSON, Descriptor{}, true},
 		"a digest with bytes of another":         {other.String(), manifestType, "", manifestJSON, Descriptor{}, true},
 		"a digest that the upstream vouches for": {other.String(), manifestType, other.String(), manifestJSON, Descriptor{}, true},
-		"one byte too many":                      {"v1", manifestType, "", strings.Repeat("x", MaxManifestSize+1), Descriptor{}, true},
-		"as many bytes as may be":                {"v1", manifestType, "", strings.Repeat("x", MaxManifestSize), Descriptor{manifestType, digest.FromString(strings.Repeat("x", MaxManifestSize)), MaxManifestSize}, false},
+		"one byte too many":                      {"v1", manifestType, "", full + " ", Descriptor{}, true},
+		"as many bytes as may be":                {"v1", manifestType, "", full, Descriptor{manifestType, digest.FromString(full), MaxManifestSize}, false},
+		"a page to sign in":                      {"v1", "text/html", "", "<html>sign in</html>", Descriptor{}, true},
+		"an error that is called success":        {"v1", manifestType, "", `{"errors":[{"code":"DENIED"}]}`, Descriptor{}, true},
+		"a list":                                 {"v1", manifestType, "", "[]", Descriptor{}, true},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
