@@ -191,6 +191,9 @@ func (w *filling) tellHasher() {
 func (w *filling) next(one *segment, err error) (another *segment) {
 	w.change(func() {
 		w.plan.drop(one)
+		if errors.Is(err, errNoParts) {
+			err = w.withoutParts(err)
+		}
 		if err == nil && w.crew.working <= w.leave() {
 			another = w.plan.take()
 		}
@@ -202,15 +205,23 @@ func (w *filling) next(one *segment, err error) (another *segment) {
 		case err == nil:
 		case w.crew.working == 0:
 			w.crew.failed = err
-		case errors.Is(err, errNoParts):
-			w.crew.regular, w.crew.aside = 1, 0
-			w.plan.whole()
 		default:
 			w.crew.regular, w.crew.aside = max(1, min(w.crew.regular-1, w.crew.working)), 0
 		}
 		w.tellHasher()
 	})
 	return another
+}
+
+// withoutParts leaves the blob to one transfer, for who holds mu: to the one that has the whole coming, or to who is the
+// last and asked for a part in vain.
+func (w *filling) withoutParts(err error) error {
+	w.crew.regular, w.crew.aside = 1, 0
+	w.plan.whole()
+	if w.crew.working == 1 {
+		return nil
+	}
+	return err
 }
 
 // crewBrought waits for bytes behind an offset, until they are worth the while, and returns where they end.
