@@ -52,7 +52,7 @@ func askEach[T any](ctx context.Context, upstreams []*upstream.Client, question 
 			break
 		}
 	}
-	return none, troubles, nil
+	return none, troubles, nil //nolint:nilerr // the troubles are those errors
 }
 
 func asOne(troubles []error) error {
