@@ -118,15 +118,19 @@ func statuses() []row {
 		always(origin.Status(404), origin.Blobs, finalBlob("404")),
 		always(origin.Status(403), origin.Blobs, finalBlob("403")),
 	}
-	unavailable := []origin.Fault{
-		origin.Status(408), origin.Status(416), origin.Status(429), origin.RetryAfter(time.Second), origin.Status(500),
-		origin.Status(502), origin.Status(503), origin.Status(504),
-	}
-	for _, fault := range unavailable {
+	for _, fault := range []origin.Fault{origin.Status(416), origin.Status(429), origin.RetryAfter(time.Second)} {
 		rows = append(rows,
 			always(fault, everything, failsOver),
 			times(1, fault, origin.Manifests, retryable),
 			times(1, fault, origin.Layers, blobRetryable),
+		)
+	}
+	for _, status := range []int{408, 500, 502, 503, 504} {
+		fault := origin.Status(status)
+		rows = append(rows,
+			always(fault, everything, failsOver),
+			times(1, fault, origin.Manifests, none),
+			times(1, fault, origin.Layers, none),
 		)
 	}
 	return append(rows,
@@ -143,8 +147,8 @@ func connections() []row {
 			fault := origin.Stops(end, part)
 			rows = append(rows,
 				always(fault, everything, failsOver),
-				times(1, fault, origin.Manifests, retryable),
-				times(1, fault, origin.Layers, blobRetryable),
+				times(1, fault, origin.Manifests, none),
+				times(1, fault, origin.Layers, none),
 			)
 		}
 		for _, place := range []origin.Place{origin.AtStart, origin.InMiddle, origin.InLastKiB} {
@@ -155,7 +159,7 @@ func connections() []row {
 			always(origin.StopsInBody(end, origin.InMiddle), origin.Layers, none),
 			always(origin.StopsAtByte(end, layerSize/2), origin.Layers, want{one: "blob: cut", nodeOne: byUpstream}),
 			always(origin.StopsAtByte(end, 0), origin.Layers, blobFailsOver),
-			times(1, origin.StopsInBody(end, origin.InMiddle), origin.Manifests, retryable),
+			times(1, origin.StopsInBody(end, origin.InMiddle), origin.Manifests, none),
 		)
 	}
 	return append(rows,
@@ -285,7 +289,7 @@ func tokens() []row {
 		guarded(always(origin.Status(404), origin.Tokens, failsOver)),
 		guarded(always(origin.Status(429), origin.Tokens, failsOver)),
 		guarded(always(origin.Status(503), origin.Tokens, failsOver)),
-		guarded(times(1, origin.Status(503), origin.Tokens, failsOver)),
+		guarded(times(1, origin.Status(503), origin.Tokens, none)),
 		guarded(always(origin.Stops(origin.Cut, origin.Before), origin.Tokens, failsOver)),
 		guarded(always(origin.Stops(origin.Hang, origin.Before), origin.Tokens, failsOver)),
 		guarded(always(origin.Malformed("{}"), origin.Tokens, failsOver)),

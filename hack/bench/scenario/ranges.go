@@ -8,6 +8,7 @@ import (
 
 	"github.com/registryhub/registryhub/hack/bench/client"
 	"github.com/registryhub/registryhub/hack/bench/contender"
+	"github.com/registryhub/registryhub/hack/bench/origin"
 	"github.com/registryhub/registryhub/hack/bench/report"
 )
 
@@ -21,13 +22,20 @@ const (
 func ranges() Family {
 	return Family{
 		Name: "ranges", Title: "Ranges of a cold blob", Contenders: fetchers,
-		Cases: []Case{{
-			Name: "ranges-256M", Title: "8 MiB ranges, 8 at once, cold 256 MiB blob", Measure: ranged, Columns: coldColumns(),
-			Targets: []report.Target{
-				{What: "total at most 1.3x direct", Metric: total, Against: contender.Direct, Factor: 1.3},
-				{What: "upstream bytes 1.00x", Metric: upstreamBytes, Plus: 1.004, Unit: report.Ratio},
-			},
-		}},
+		Cases: []Case{
+			rangesCase("ranges-256M", "8 MiB ranges, 8 at once, cold 256 MiB blob, upstream as fast as loopback", origin.Speed{}),
+			rangesCase("ranges-256M-40", "8 MiB ranges, 8 at once, cold 256 MiB blob, 40 MB/s a connection", origin.Speed{Rate: 40e6}),
+		},
+	}
+}
+
+func rangesCase(name, title string, speed origin.Speed) Case {
+	return Case{
+		Name: name, Title: title, Speed: speed, Measure: ranged, Columns: coldColumns(),
+		Targets: []report.Target{
+			{What: "total at most 1.3x direct", Metric: total, Against: contender.Direct, Factor: 1.3},
+			{What: "upstream bytes 1.00x", Metric: upstreamBytes, Plus: 1.004, Unit: report.Ratio},
+		},
 	}
 }
 
