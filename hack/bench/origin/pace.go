@@ -2,6 +2,7 @@ package origin
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"sync/atomic"
@@ -47,20 +48,29 @@ type sender struct {
 // ReadFrom implements io.ReaderFrom.
 func (s *sender) ReadFrom(src io.Reader) (int64, error) {
 	limited, ok := src.(*io.LimitedReader)
-	if s.rate == 0 || !ok {
-		n, err := io.Copy(s.ResponseWriter, src)
-		s.sent.Add(n)
-		return n, err
+	switch {
+	case !ok:
+		return 0, errors.New("only http.ServeContent sends here, and it says how much")
+	case s.rate == 0:
+		return s.counted(limited.N, func() (int64, error) { return io.Copy(s.ResponseWriter, limited) })
 	}
 	return s.slowly(limited)
+}
+
+// counted counts before it sends, and takes back what did not go: who has read all of a body finds all of it counted.
+func (s *sender) counted(size int64, send func() (int64, error)) (int64, error) {
+	s.sent.Add(size)
+	n, err := send()
+	s.sent.Add(n - size)
+	return n, err
 }
 
 func (s *sender) slowly(src *io.LimitedReader) (int64, error) {
 	began, portion := time.Now(), max(s.rate*int64(slice)/int64(time.Second), 16<<10)
 	for total := int64(0); ; {
-		n, err := io.CopyN(s.ResponseWriter, src.R, min(portion, src.N-total))
+		next := min(portion, src.N-total)
+		n, err := s.counted(next, func() (int64, error) { return io.CopyN(s.ResponseWriter, src.R, next) })
 		total += n
-		s.sent.Add(n)
 		if err != nil || total == src.N {
 			return total, err
 		}
