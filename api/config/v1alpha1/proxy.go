@@ -36,6 +36,10 @@ type ProxyConfiguration struct {
 	// Hub is the name of the hub, for logs and metrics. Required.
 	Hub string `json:"hub"`
 
+	// HubUID is the UID of the hub. What a node's canary pull gets is made of it, so that no other hub can answer. Default:
+	// none, and no canary is answered.
+	HubUID string `json:"hubUID,omitempty"`
+
 	// Listen says where the proxy listens.
 	Listen ListenConfiguration `json:"listen,omitempty"`
 
@@ -53,6 +57,9 @@ type ListenConfiguration struct {
 
 	// Diagnostics is the address that serves /healthz, /readyz, /configz and /metrics. Default: ":8080".
 	Diagnostics string `json:"diagnostics,omitempty"`
+
+	// TLS is what the registry API is served with. Default: plain HTTP.
+	TLS *ListenTLS `json:"tls,omitempty"`
 }
 
 // StoreConfiguration says where a cache is kept.
@@ -185,7 +192,7 @@ func (c *ProxyConfiguration) Validate() error {
 	if c.Store.Directory == "" {
 		errs = append(errs, errors.New("store.directory: required: name the directory of the cache"))
 	}
-	errs = append(errs, c.Store.Eviction.validate("store.eviction"), c.Store.Scrub.validate("store.scrub"))
+	errs = append(errs, c.Listen.TLS.validate("listen.tls"), c.Store.Eviction.validate("store.eviction"), c.Store.Scrub.validate("store.scrub"))
 	if c.Mirror == nil {
 		return errors.Join(append(errs, errors.New("mirror: required"))...)
 	}
