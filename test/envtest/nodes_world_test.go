@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/api/v1alpha1"
 )
 
@@ -51,7 +52,7 @@ func (w *world) agent(node string) {
 			Namespace: namespace, Name: "agent-" + node,
 			Labels: map[string]string{"app.kubernetes.io/name": "registryhub", "app.kubernetes.io/component": "node-agent"},
 		},
-		Spec: corev1.PodSpec{NodeName: node, Containers: []corev1.Container{{Name: "node-agent", Image: image}}},
+		Spec: corev1.PodSpec{NodeName: node, ServiceAccountName: configv1alpha1.NodeAgentName, Containers: []corev1.Container{{Name: "node-agent", Image: image}}},
 	}
 	w.Expect(k8s.Create(w.t.Context(), pod)).To(Succeed())
 	w.t.Cleanup(func() { w.removeAgent(node) })
