@@ -85,7 +85,7 @@ func cacheOptions(namespace string) cache.Options {
 func setup(mgr manager.Manager, configuration *configv1alpha1.OperatorConfiguration) error {
 	settings := resources.Settings{Namespace: configuration.Namespace, Image: configuration.Image}
 	installation := nodes.NewInstallation(mgr.GetClient(), configuration.Namespace)
-	for _, reconciler := range []interface{ SetupWithManager(ctrl.Manager) error }{
+	reconcilers := []interface{ SetupWithManager(ctrl.Manager) error }{
 		&registryhub.Reconciler{
 			Client:          mgr.GetClient(),
 			Live:            mgr.GetAPIReader(),
@@ -102,7 +102,14 @@ func setup(mgr manager.Manager, configuration *configv1alpha1.OperatorConfigurat
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Installation: installation, Settings: settings,
 		},
 		&nodes.MirrorReconciler{Client: mgr.GetClient()},
-	} {
+	}
+	if taint := configuration.StartupTaint; taint != nil {
+		reconcilers = append(reconcilers, &nodes.TaintReconciler{
+			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("registryhub"),
+			Now: time.Now, Namespace: configuration.Namespace, Timeout: taint.Timeout.Duration,
+		})
+	}
+	for _, reconciler := range reconcilers {
 		if err := reconciler.SetupWithManager(mgr); err != nil {
 			return fmt.Errorf("setting up %T: %w", reconciler, err)
 		}

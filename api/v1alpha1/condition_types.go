@@ -69,12 +69,18 @@ const (
 	ReasonNodesFailing = "NodesFailing"
 	// ReasonAwaitingProxy (NodesWired): the hub is not written to the nodes before its proxy has served once.
 	ReasonAwaitingProxy = "AwaitingProxy"
+
+	// ReasonNotWiredInTime (an event of a Node): the node was freed of its start-up taint without being wired.
+	ReasonNotWiredInTime = "NotWiredInTime"
 )
 
 // Names that the operator puts on objects.
 const (
 	// Finalizer holds a RegistryHub until it is withdrawn from the nodes.
 	Finalizer = "registryhub.io/withdraw-from-nodes"
+	// TaintNotWired is the taint, with the effect NoSchedule, that nodes can register with so that nothing is scheduled
+	// to them before they pull through the hubs. The manager takes it off, where its configuration says so.
+	TaintNotWired = "registryhub.io/not-wired"
 	// AnnotationForceDelete, with the value "true" on a RegistryHub that is being deleted, removes it without
 	// waiting for nodes that still report it.
 	AnnotationForceDelete = "registryhub.io/force-delete"

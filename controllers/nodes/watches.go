@@ -53,7 +53,7 @@ func Slim(object any) (any, error) {
 	switch o := object.(type) {
 	case *corev1.Node:
 		o.ManagedFields, o.Annotations = nil, nil
-		o.Spec = corev1.NodeSpec{}
+		o.Spec = corev1.NodeSpec{Taints: startupTaints(o.Spec.Taints)}
 		o.Status = corev1.NodeStatus{Conditions: o.Status.Conditions}
 	case *corev1.Pod:
 		o.ManagedFields, o.Annotations = nil, nil

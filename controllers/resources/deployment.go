@@ -39,6 +39,7 @@ func proxyPod(hub *v1alpha1.RegistryHub, settings Settings) *corev1ac.PodSpecApp
 		WithAutomountServiceAccountToken(false).
 		WithEnableServiceLinks(false).
 		WithNodeSelector(proxyNodeSelector(hub)).
+		WithTolerations(startupToleration()).
 		WithTolerations(tolerations(hub.Spec.Proxy.Tolerations)...).
 		WithSecurityContext(proxyPodSecurity()).
 		WithContainers(proxyContainer(hub, settings, mounts))

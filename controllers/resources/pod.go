@@ -4,6 +4,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+
+	"github.com/registryhub/registryhub/api/v1alpha1"
 )
 
 // unprivileged is what every container of ours is: it can gain nothing, and write nowhere but to its volumes.
@@ -66,6 +68,14 @@ func tolerations(given []corev1.Toleration) []*corev1ac.TolerationApplyConfigura
 		list = append(list, toleration(t))
 	}
 	return list
+}
+
+// startupToleration lets a hub start on nodes that wait for hubs.
+func startupToleration() *corev1ac.TolerationApplyConfiguration {
+	return corev1ac.Toleration().
+		WithKey(v1alpha1.TaintNotWired).
+		WithOperator(corev1.TolerationOpExists).
+		WithEffect(corev1.TaintEffectNoSchedule)
 }
 
 func toleration(given corev1.Toleration) *corev1ac.TolerationApplyConfiguration {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -108,15 +109,16 @@ type process struct {
 	log    logr.Logger
 }
 
-// startOperator starts the manager as its ServiceAccount, so that a right that its manifests lack is missed.
-func startOperator(log logr.Logger) (*process, error) {
+// startOperator starts the manager as its ServiceAccount, so that a right that its manifests lack is missed. What is more
+// than usual in its configuration comes as lines.
+func startOperator(log logr.Logger, more ...string) (*process, error) {
 	config := rest.CopyConfig(cluster)
 	config.Impersonate.UserName = "system:serviceaccount:" + namespace + ":" + configv1alpha1.ManagerName
 	config.Impersonate.Groups = []string{"system:serviceaccounts", "system:serviceaccounts:" + namespace, "system:authenticated"}
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return countWrites{next} })
-	configuration, err := configv1alpha1.DecodeOperatorConfiguration(fmt.Appendf(nil,
+	configuration, err := configv1alpha1.DecodeOperatorConfiguration([]byte(fmt.Sprintf(
 		"apiVersion: config.registryhub.io/v1alpha1\nkind: OperatorConfiguration\nimage: %s\nnodeGracePeriod: %s\nwithdrawTimeout: %s\n",
-		image, grace, patience))
+		image, grace, patience) + strings.Join(more, "\n")))
 	if err != nil {
 		return nil, err
 	}
@@ -136,14 +138,14 @@ func (p *process) stop() error {
 }
 
 // restart stops the manager and starts another, which knows nothing of what the first one did.
-func restart(t *testing.T) {
+func restart(t *testing.T, more ...string) {
 	t.Helper()
 	log := operator.log
 	if err := operator.stop(); err != nil {
 		t.Fatalf("stopping the manager: %v", err)
 	}
 	var err error
-	if operator, err = startOperator(log); err != nil {
+	if operator, err = startOperator(log, more...); err != nil {
 		t.Fatalf("starting the manager again: %v", err)
 	}
 }

@@ -97,6 +97,7 @@ func TestDecodeRefusesAndNamesTheField(t *testing.T) {
 		"a relative certs directory":            {operator, operatorFile, "image:", "nodeAgent: {certsDirectory: certs.d}\nimage:", "nodeAgent.certsDirectory"},
 		"the root as run directory":             {operator, operatorFile, "image:", "nodeAgent: {runDirectory: /}\nimage:", "nodeAgent.runDirectory"},
 		"a negative grace":                      {operator, operatorFile, "image:", "nodeGracePeriod: -1s\nimage:", "nodeGracePeriod"},
+		"a start-up taint of negative time":     {operator, operatorFile, "image:", "startupTaint: {timeout: -1s}\nimage:", "startupTaint.timeout"},
 		"no hub":                                {proxy, proxyFile, "hub: docker-io", "", "hub: required"},
 		"no store":                              {proxy, proxyFile, "store: {directory: /var/lib/registryhub}", "store: {}", "store.directory"},
 		"a host with a scheme":                  {proxy, proxyFile, "host: docker.io", "host: https://docker.io", "mirror.hosts[0].host"},

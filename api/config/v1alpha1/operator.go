@@ -41,6 +41,16 @@ type OperatorConfiguration struct {
 
 	// WithdrawTimeout is how long a deleted hub waits for Ready nodes that still report it. Default: 5m.
 	WithdrawTimeout *metav1.Duration `json:"withdrawTimeout,omitempty"`
+
+	// StartupTaint has the manager take the taint registryhub.io/not-wired off nodes that are wired. It needs the
+	// rights in config/startup-taint. Default: nodes' taints are left alone.
+	StartupTaint *StartupTaintConfiguration `json:"startupTaint,omitempty"`
+}
+
+// StartupTaintConfiguration is of nodes that register with the taint registryhub.io/not-wired:NoSchedule.
+type StartupTaintConfiguration struct {
+	// Timeout is when a node is freed in any case, counted from when it registered. Default: 5m.
+	Timeout *metav1.Duration `json:"timeout,omitempty"`
 }
 
 // NodeAgentConfiguration concerns every node.
@@ -61,6 +71,9 @@ func (c *OperatorConfiguration) Default() {
 	setDefault(&c.NodeAgent.RunDirectory, "/run/registryhub")
 	setDefaultDuration(&c.NodeGracePeriod, 60*time.Second)
 	setDefaultDuration(&c.WithdrawTimeout, 5*time.Minute)
+	if c.StartupTaint != nil {
+		setDefaultDuration(&c.StartupTaint.Timeout, 5*time.Minute)
+	}
 }
 
 // Validate says everything that is wrong with the file, each error with the field's name.
@@ -70,7 +83,15 @@ func (c *OperatorConfiguration) Validate() error {
 		validateDirectory("nodeAgent.runDirectory", c.NodeAgent.RunDirectory),
 		validateNotNegative("nodeGracePeriod", c.NodeGracePeriod),
 		validateNotNegative("withdrawTimeout", c.WithdrawTimeout),
+		c.StartupTaint.validate("startupTaint"),
 	)
+}
+
+func (c *StartupTaintConfiguration) validate(field string) error {
+	if c == nil {
+		return nil
+	}
+	return validateNotNegative(field+".timeout", c.Timeout)
 }
 
 func validateDirectory(field, value string) error {
