@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,6 +17,27 @@ type connection struct {
 	stalled time.Duration
 	onStall func()
 	onClose func()
+	// until is when writes end whatever was taken, in nanoseconds of the Unix epoch; 0 is never.
+	until atomic.Int64
+}
+
+// SetWriteDeadline implements net.Conn. TLS sets one for the last it has to say, which nobody may be there to take.
+func (c *connection) SetWriteDeadline(t time.Time) error {
+	if t.IsZero() {
+		c.until.Store(0)
+	} else {
+		c.until.Store(t.UnixNano())
+	}
+	return c.TCPConn.SetWriteDeadline(t)
+}
+
+// writesEnd is when a write ends of which nothing was taken, and whether that is because there is no more time at all.
+func (c *connection) writesEnd() (deadline time.Time, final bool) {
+	deadline = time.Now().Add(c.stalled)
+	if until := c.until.Load(); until != 0 && until < deadline.UnixNano() {
+		return time.Unix(0, until), true
+	}
+	return deadline, false
 }
 
 // Write implements net.Conn.
@@ -60,11 +82,12 @@ func fileOf(part *io.LimitedReader) (*os.File, bool) {
 // whileTaken tries again when it was stopped by the time-out and yet something was sent.
 func (c *connection) whileTaken(send func() (int64, error)) error {
 	for {
-		if err := c.SetWriteDeadline(time.Now().Add(c.stalled)); err != nil {
+		deadline, final := c.writesEnd()
+		if err := c.TCPConn.SetWriteDeadline(deadline); err != nil {
 			return err
 		}
 		n, err := send()
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
+		if final || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return err
 		}
 		if n == 0 {

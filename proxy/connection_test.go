@@ -76,6 +76,23 @@ func TestASendGoesOnWhileTheClientTakesSomething(t *testing.T) {
 	}
 }
 
+// TLS closes a connection so: it has a last thing to say, whether or not anybody listens.
+func TestADeadlineOfWritesEndsThemWhateverIsTaken(t *testing.T) {
+	t.Parallel()
+	c, client := pair(t, time.Hour)
+	stalled := false
+	c.onStall = func() { stalled = true }
+	must(t, c.SetWriteDeadline(time.Now().Add(10*time.Millisecond)))
+	if _, err := c.Write(make([]byte, 64<<20)); !errors.Is(err, os.ErrDeadlineExceeded) || stalled {
+		t.Errorf("before the deadline: error %v, stalled %v, want a time-out that is nobody's stall", err, stalled)
+	}
+	must(t, c.SetWriteDeadline(time.Time{}))
+	go func() { _, _ = io.Copy(io.Discard, client) }()
+	if _, err := c.Write(make([]byte, 1<<20)); err != nil {
+		t.Errorf("without a deadline: %v", err)
+	}
+}
+
 // However often a send is stopped by the time-out, the client has the bytes in their order and each of them once.
 func TestNothingIsLostOrDoubledWhenASendIsTakenUp(t *testing.T) {
 	t.Parallel()

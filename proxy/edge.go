@@ -16,6 +16,7 @@ type gatekeeper interface {
 	Connections(open int64)
 	TurnedAway(limit string)
 	Stalled()
+	HandshakeFailed()
 }
 
 // unobserved tells nobody.
@@ -29,6 +30,9 @@ func (unobserved) TurnedAway(string) {}
 
 // Stalled implements gatekeeper.
 func (unobserved) Stalled() {}
+
+// HandshakeFailed implements gatekeeper.
+func (unobserved) HandshakeFailed() {}
 
 // surplusKey is that of a connection's context: true when it is over the limit.
 type surplusKey struct{}

@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
 	"log"
 	"net"
 	"net/http"
@@ -41,13 +43,28 @@ func (s *Server) serveOn(address string, handler http.Handler, limits Limits, to
 		MaxHeaderBytes:               maxHeader,
 		DisableGeneralOptionsHandler: true,
 		Protocols:                    protocols,
-		ErrorLog:                     log.New(httpLog{s.logger}, "", 0),
+		ErrorLog:                     log.New(httpLog{s.logger, told}, "", 0),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			one, ours := c.(*connection)
+			one, ours := plain(c).(*connection)
 			return context.WithValue(ctx, surplusKey{}, ours && one.surplus)
 		},
 	}
 	return listener{Listener: &connections{Listener: l, limits: limits, told: told}, server: server}, nil
+}
+
+// withTLS has what is accepted speak TLS. The handshake is a connection's own affair: net/http gives it as long as a
+// request's head.
+func (l listener) withTLS(served *tls.Config) listener {
+	l.Listener = tls.NewListener(l.Listener, served)
+	return l
+}
+
+// plain is the connection below TLS.
+func plain(c net.Conn) net.Conn {
+	if secured, ok := c.(*tls.Conn); ok {
+		return secured.NetConn()
+	}
+	return c
 }
 
 // connections is a listener that counts what it accepts.
@@ -89,10 +106,22 @@ func (l *connections) count(n int64) int64 {
 }
 
 // httpLog takes what net/http has to tell, such as that no file is left for a connection.
-type httpLog struct{ logger logr.Logger }
+type httpLog struct {
+	logger logr.Logger
+	told   gatekeeper
+}
 
-// Write implements io.Writer for a log.Logger, which calls it once for each message.
+// handshakeFailed is what such a message of net/http begins with, which has no other way to tell of it.
+const handshakeFailed = "http: TLS handshake error"
+
+// Write implements io.Writer for a log.Logger, which calls it once for each message. A handshake that fails is the client's
+// trouble, and any client can make as many as it likes.
 func (l httpLog) Write(p []byte) (int, error) {
+	if bytes.HasPrefix(p, []byte(handshakeFailed)) {
+		l.told.HandshakeFailed()
+		l.logger.V(1).Info("TLS handshake failed", "message", strings.TrimSpace(string(p)))
+		return len(p), nil
+	}
 	l.logger.Info("HTTP server is in trouble", "message", strings.TrimSpace(string(p)))
 	return len(p), nil
 }

@@ -97,6 +97,8 @@ func needsRestart(now, next *config.ProxyConfiguration) error {
 		{"hub", now.Hub, next.Hub},
 		{"listen.registry", now.Listen.Registry, next.Listen.Registry},
 		{"listen.diagnostics", now.Listen.Diagnostics, next.Listen.Diagnostics},
+		{"listen.tls.certificateDirectory", tlsOf(now).CertificateDirectory, tlsOf(next).CertificateDirectory},
+		{"listen.tls.clientCAFile", tlsOf(now).ClientCAFile, tlsOf(next).ClientCAFile},
 		{"store.directory", now.Store.Directory, next.Store.Directory},
 		{"store.scrub.every", now.Store.Scrub.Every.Duration.String(), next.Store.Scrub.Every.Duration.String()},
 		{"store.scrub.bytesPerSecond", strconv.FormatInt(*now.Store.Scrub.BytesPerSecond, 10), strconv.FormatInt(*next.Store.Scrub.BytesPerSecond, 10)},
@@ -106,6 +108,14 @@ func needsRestart(now, next *config.ProxyConfiguration) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// tlsOf is what the registry API is served with; the zero value is plain HTTP.
+func tlsOf(cfg *config.ProxyConfiguration) config.ListenTLS {
+	if cfg.Listen.TLS == nil {
+		return config.ListenTLS{}
+	}
+	return *cfg.Listen.TLS
 }
 
 func bounded(reason string) string {

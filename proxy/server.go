@@ -18,6 +18,7 @@ import (
 	config "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/proxy/configfile"
 	"github.com/registryhub/registryhub/proxy/metrics"
+	"github.com/registryhub/registryhub/proxy/servingcert"
 )
 
 // DrainTimeout is how long requests under way have to end after the proxy was told to. A Pod's
@@ -43,6 +44,7 @@ type Server struct {
 	limits      Limits
 	figures     *metrics.Metrics
 	backend     *backend
+	certificate *servingcert.Source // nil without TLS
 	registry    listener
 	diagnostics listener
 	draining    atomic.Bool
@@ -99,7 +101,7 @@ func newServer(first loaded, options Options) (*Server, error) {
 func (s *Server) listen(addresses config.ListenConfiguration, registry *prometheus.Registry) error {
 	var err error
 	limits := s.limits
-	if s.registry, err = s.serveOn(addresses.Registry, s.backend.mirror, limits, s.figures); err != nil {
+	if s.registry, err = s.listenForRegistry(addresses, limits); err != nil {
 		return fmt.Errorf("listening for the registry API (listen.registry): %w", err)
 	}
 	limits.Connections, limits.Requests = diagnosticConnections, diagnosticConnections
@@ -107,6 +109,23 @@ func (s *Server) listen(addresses config.ListenConfiguration, registry *promethe
 		return errors.Join(fmt.Errorf("listening for diagnostics (listen.diagnostics): %w", err), s.registry.Close())
 	}
 	return nil
+}
+
+// listenForRegistry serves over TLS where there are files for it.
+func (s *Server) listenForRegistry(cfg config.ListenConfiguration, limits Limits) (listener, error) {
+	if cfg.TLS == nil {
+		return s.serveOn(cfg.Registry, s.backend.mirror, limits, s.figures)
+	}
+	var err error
+	s.certificate, err = servingcert.New(servingcert.Options{Hub: s.inForce.Hub, TLS: *cfg.TLS, Logger: s.logger, Metrics: s.figures})
+	if err != nil {
+		return listener{}, err
+	}
+	l, err := s.serveOn(cfg.Registry, s.certificate.Require(s.backend.mirror), limits, s.figures)
+	if err != nil {
+		return listener{}, err
+	}
+	return l.withTLS(s.certificate.Config()), nil
 }
 
 // RegistryAddr is where the registry API is served.
@@ -126,6 +145,12 @@ func (s *Server) Run(ctx context.Context) error {
 		s.backend.upkeep.run(ctx)
 		return nil
 	})
+	if s.certificate != nil {
+		group.Go(func() error {
+			s.certificate.Run(ctx)
+			return nil
+		})
+	}
 	if s.follower != nil {
 		group.Go(func() error {
 			s.follower.Run(ctx, s.reload)

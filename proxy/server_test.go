@@ -91,7 +91,12 @@ func run(tb testing.TB, upstream, dir string) *running {
 
 func runLimited(tb testing.TB, upstream, dir string, limits proxy.Limits) *running {
 	tb.Helper()
-	cfg, err := config.DecodeProxyConfiguration([]byte(configuration(upstream, dir)))
+	return runWith(tb, configuration(upstream, dir), limits)
+}
+
+func runWith(tb testing.TB, content string, limits proxy.Limits) *running {
+	tb.Helper()
+	cfg, err := config.DecodeProxyConfiguration([]byte(content))
 	must(tb, err)
 	server, err := proxy.New(cfg, proxy.Options{Logger: logr.Discard(), Version: "test", Limits: limits})
 	must(tb, err)

@@ -45,6 +45,7 @@ type Metrics struct {
 	configuration    configuration
 	limits           limits
 	upkeep           upkeep
+	certificate      certificate
 	build            *prometheus.GaugeVec
 }
 
@@ -52,7 +53,7 @@ type Metrics struct {
 // program.
 func New(registerer prometheus.Registerer) *Metrics {
 	m := &Metrics{
-		requests:         counters("requests_total", "Requests by kind (base, manifest, blob, tags, referrers, invalid) and status code.", "kind", "code"),
+		requests:         counters("requests_total", "Requests by kind (base, manifest, blob, tags, referrers, invalid, denied) and status code.", "kind", "code"),
 		lookups:          counters("lookups_total", "Lookups by kind (manifest, blob, tags, referrers) and result (hit, stale, shared, miss, uncached, absent).", "kind", "result"),
 		servedBytes:      counter("served_bytes_total", "Bytes of bodies sent to clients."),
 		upstreamRequests: counters("upstream_requests_total", "Requests to upstreams by upstream, kind and code; code error: no answer.", "upstream", "kind", "code"),
@@ -65,7 +66,7 @@ func New(registerer prometheus.Registerer) *Metrics {
 			Namespace: "registryhub", Subsystem: "proxy", Name: "response_header_seconds",
 			Help: "Time from a request to the header of its answer, by kind.", Buckets: []float64{.001, .005, .025, .1, .5, 1, 2, 5, 10, 30},
 		}, []string{"kind"}),
-		space: newSpace(), upkeep: newUpkeep(), upstreams: newUpstreams(), configuration: newConfiguration(), limits: newLimits(),
+		space: newSpace(), upkeep: newUpkeep(), upstreams: newUpstreams(), certificate: newCertificate(), configuration: newConfiguration(), limits: newLimits(),
 		build: prometheus.NewGaugeVec(opts("build_info", "1, with the version and the hash of the configuration in force."), []string{"version", "config_hash"}),
 	}
 	registerer.MustRegister(m.requests, m.lookups, m.servedBytes, m.upstreamRequests, m.upstreamBytes, m.fallbacks,
@@ -74,6 +75,7 @@ func New(registerer prometheus.Registerer) *Metrics {
 	registerer.MustRegister(m.space.collectors()...)
 	registerer.MustRegister(m.upstreams.collectors()...)
 	registerer.MustRegister(m.upkeep.collectors()...)
+	registerer.MustRegister(m.certificate.collectors()...)
 	return m
 }
 

@@ -41,6 +41,9 @@ func touched() (*metrics.Metrics, *prometheus.Registry) {
 	m.Writable(true)
 	m.Damaged(metrics.Scrubbed)
 	m.Scrubbed(40)
+	m.CertificateServed(time.Unix(2000, 0))
+	m.CertificateRefused()
+	m.HandshakeFailed()
 	return m, registry
 }
 
@@ -78,30 +81,33 @@ func TestValues(t *testing.T) {
 	m.Build("v1", "def")
 	m.FillEnded()
 	tests := map[string]float64{
-		"registryhub_proxy_build_info":                      1,
-		"registryhub_proxy_served_bytes_total":              100,
-		"registryhub_proxy_upstream_received_bytes_total":   7,
-		"registryhub_proxy_active_fills":                    0,
-		"registryhub_proxy_upstream_requests_total":         2,
-		"registryhub_proxy_store_capacity_bytes":            100,
-		"registryhub_proxy_store_used_bytes":                90,
-		"registryhub_proxy_store_capacity_inodes":           10,
-		"registryhub_proxy_store_used_inodes":               9,
-		"registryhub_proxy_evicted_objects_total":           2,
-		"registryhub_proxy_evicted_bytes_total":             30,
-		"registryhub_proxy_config_reloads_total":            2,
-		"registryhub_proxy_config_reload_failed":            1,
-		"registryhub_proxy_open_connections":                3,
-		"registryhub_proxy_turned_away_total":               1,
-		"registryhub_proxy_stalled_clients_total":           1,
-		"registryhub_proxy_last_eviction_timestamp_seconds": 1000,
-		"registryhub_proxy_upstream_up":                     1,
-		"registryhub_proxy_upstream_ratelimit_limit":        100,
-		"registryhub_proxy_upstream_ratelimit_remaining":    76,
-		"registryhub_proxy_store_writable":                  1,
-		"registryhub_proxy_damaged_objects_total":           1,
-		"registryhub_proxy_scrubbed_objects_total":          1,
-		"registryhub_proxy_scrubbed_bytes_total":            40,
+		"registryhub_proxy_build_info":                           1,
+		"registryhub_proxy_served_bytes_total":                   100,
+		"registryhub_proxy_upstream_received_bytes_total":        7,
+		"registryhub_proxy_active_fills":                         0,
+		"registryhub_proxy_upstream_requests_total":              2,
+		"registryhub_proxy_store_capacity_bytes":                 100,
+		"registryhub_proxy_store_used_bytes":                     90,
+		"registryhub_proxy_store_capacity_inodes":                10,
+		"registryhub_proxy_store_used_inodes":                    9,
+		"registryhub_proxy_evicted_objects_total":                2,
+		"registryhub_proxy_evicted_bytes_total":                  30,
+		"registryhub_proxy_config_reloads_total":                 2,
+		"registryhub_proxy_config_reload_failed":                 1,
+		"registryhub_proxy_open_connections":                     3,
+		"registryhub_proxy_turned_away_total":                    1,
+		"registryhub_proxy_stalled_clients_total":                1,
+		"registryhub_proxy_last_eviction_timestamp_seconds":      1000,
+		"registryhub_proxy_upstream_up":                          1,
+		"registryhub_proxy_upstream_ratelimit_limit":             100,
+		"registryhub_proxy_upstream_ratelimit_remaining":         76,
+		"registryhub_proxy_store_writable":                       1,
+		"registryhub_proxy_damaged_objects_total":                1,
+		"registryhub_proxy_scrubbed_objects_total":               1,
+		"registryhub_proxy_scrubbed_bytes_total":                 40,
+		"registryhub_proxy_certificate_expiry_timestamp_seconds": 2000,
+		"registryhub_proxy_certificate_reload_failed":            1,
+		"registryhub_proxy_failed_handshakes_total":              1,
 	}
 	families, err := registry.Gather()
 	if err != nil {

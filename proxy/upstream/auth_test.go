@@ -16,6 +16,7 @@ import (
 	"time"
 
 	config "github.com/registryhub/registryhub/api/config/v1alpha1"
+	"github.com/registryhub/registryhub/proxy/secretfile"
 )
 
 func TestTenTagRequestsTakeOneToken(t *testing.T) {
@@ -268,7 +269,7 @@ func TestUnreadableCredentialsAreNeverAnonymous(t *testing.T) {
 	directory := t.TempDir()
 	c := client(t, server.URL, func(cfg *config.UpstreamConfiguration) { cfg.CredentialsDirectory = directory })
 	_, err := c.Manifest(t.Context(), "a", tagged(t, "v1"))
-	if e, ok := errors.AsType[*FileError](err); !ok || e.File != directory {
+	if e, ok := errors.AsType[*secretfile.Error](err); !ok || e.File != directory {
 		t.Errorf("got %v, want an error that names %s", err, directory)
 	}
 	if got := len(tokens.exchanges()); got != 0 {

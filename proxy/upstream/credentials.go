@@ -8,6 +8,7 @@ import (
 
 	config "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/proxy/distspec"
+	"github.com/registryhub/registryhub/proxy/secretfile"
 )
 
 // The keys of a Secret of the types kubernetes.io/dockerconfigjson and kubernetes.io/basic-auth.
@@ -18,7 +19,7 @@ const (
 )
 
 // credentialSource reads the credentials for one upstream, anew each time, so that a rotated file is used. The zero
-// AuthConfig means anonymous. Errors are *FileError.
+// AuthConfig means anonymous. Errors are *secretfile.Error.
 type credentialSource func() (authn.AuthConfig, error)
 
 func newCredentialSource(cfg config.UpstreamConfiguration, base distspec.Base) credentialSource {
@@ -35,10 +36,10 @@ func newCredentialSource(cfg config.UpstreamConfiguration, base distspec.Base) c
 // fromDirectory reads a mounted Secret. It was named for this upstream, so what it does not say is an error and
 // never anonymous access.
 func fromDirectory(directory string, base distspec.Base) (authn.AuthConfig, error) {
-	if file := filepath.Join(directory, dockerConfigKey); exists(file) {
+	if file := filepath.Join(directory, dockerConfigKey); secretfile.Exists(file) {
 		found, err := fromDockerConfig(file, base)
 		if err == nil && found == (authn.AuthConfig{}) {
-			err = &FileError{File: file, Problem: "has no entry for " + base.Host() + ": add one under auths"}
+			err = &secretfile.Error{File: file, Problem: "has no entry for " + base.Host() + ": add one under auths"}
 		}
 		return found, err
 	}
@@ -57,16 +58,16 @@ func fromDirectory(directory string, base distspec.Base) (authn.AuthConfig, erro
 // it.
 func readValue(directory, key string) (string, error) {
 	file := filepath.Join(directory, key)
-	if !exists(file) {
-		return "", &FileError{File: directory, Problem: "must hold " + dockerConfigKey + ", or " + usernameKey + " and " + passwordKey}
+	if !secretfile.Exists(file) {
+		return "", &secretfile.Error{File: directory, Problem: "must hold " + dockerConfigKey + ", or " + usernameKey + " and " + passwordKey}
 	}
-	content, err := readFile(file)
+	content, err := secretfile.Read(file)
 	if err != nil {
 		return "", err
 	}
 	value := strings.TrimRight(string(content), "\r\n")
 	if value == "" {
-		return "", &FileError{File: file, Problem: "is empty"}
+		return "", &secretfile.Error{File: file, Problem: "is empty"}
 	}
 	return value, nil
 }

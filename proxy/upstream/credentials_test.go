@@ -11,6 +11,7 @@ import (
 
 	config "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/proxy/distspec"
+	"github.com/registryhub/registryhub/proxy/secretfile"
 )
 
 func b64(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
@@ -77,7 +78,7 @@ func TestDockerConfigThatCannotBeUsed(t *testing.T) {
 		"an entry of another kind":   `{"auths":{"h":"hunter2"}}`,
 		"a store of credentials":     `{"credsStore":"desktop","auths":{"h":{}}}`,
 		"a helper for the host":      `{"credHelpers":{"h":"ecr-login"}}`,
-		"too large a file":           strings.Repeat(" ", maxFile+1),
+		"too large a file":           strings.Repeat(" ", 1<<20+1),
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := writeFile(t, t.TempDir(), "config.json", content)
@@ -94,7 +95,7 @@ func TestDockerConfigThatCannotBeUsed(t *testing.T) {
 
 func checkFileError(t *testing.T, file string, got any, err error) {
 	t.Helper()
-	e, ok := errors.AsType[*FileError](err)
+	e, ok := errors.AsType[*secretfile.Error](err)
 	if !ok || e.File != file {
 		t.Fatalf("got %+v and %v, want an error that names %s", got, err, file)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/authn"
 
 	"github.com/registryhub/registryhub/proxy/distspec"
+	"github.com/registryhub/registryhub/proxy/secretfile"
 )
 
 // dockerConfig is what is read of docker's config.json. An entry is decoded only when it is the one that is wanted,
@@ -25,19 +26,19 @@ var dockerHub = []string{"docker.io", "index.docker.io", "registry-1.docker.io"}
 // fromDockerConfig reads the entry for the upstream. No entry means anonymous, as it does for docker, unless a
 // credential helper, which the proxy cannot run, is what holds it.
 func fromDockerConfig(file string, base distspec.Base) (authn.AuthConfig, error) {
-	content, err := readFile(file)
+	content, err := secretfile.Read(file)
 	if err != nil {
 		return authn.AuthConfig{}, err
 	}
 	var parsed dockerConfig
 	// The decoder's own error would quote the file.
 	if json.Unmarshal(content, &parsed) != nil {
-		return authn.AuthConfig{}, &FileError{File: file, Problem: `is not docker's config.json: write {"auths": {...}}`}
+		return authn.AuthConfig{}, &secretfile.Error{File: file, Problem: `is not docker's config.json: write {"auths": {...}}`}
 	}
 	var found authn.AuthConfig
 	if key := bestKey(parsed.Auths, base); key != "" {
 		if json.Unmarshal(parsed.Auths[key], &found) != nil {
-			return authn.AuthConfig{}, &FileError{File: file, Problem: fmt.Sprintf("its entry %q is malformed: auth is base64 of user:password", key)}
+			return authn.AuthConfig{}, &secretfile.Error{File: file, Problem: fmt.Sprintf("its entry %q is malformed: auth is base64 of user:password", key)}
 		}
 	}
 	if found == (authn.AuthConfig{}) {
@@ -56,7 +57,7 @@ func (c dockerConfig) checkHelpers(file string, base distspec.Base) error {
 	if helper == "" {
 		return nil
 	}
-	return &FileError{File: file, Problem: fmt.Sprintf("leaves the credentials for %s to the helper %q, which the proxy cannot run: add an entry under auths", base.Host(), helper)}
+	return &secretfile.Error{File: file, Problem: fmt.Sprintf("leaves the credentials for %s to the helper %q, which the proxy cannot run: add an entry under auths", base.Host(), helper)}
 }
 
 // bestKey is the key of the entry for the upstream: the one with the longest path, and among equals the first.

@@ -71,18 +71,6 @@ func (e *InvalidResponseError) Error() string {
 	return fmt.Sprintf("%s: the answer is refused: %s", e.Where, e.Reason)
 }
 
-// FileError says that a file that the configuration names, of credentials or of certificates, cannot be used. It
-// never holds the file's content.
-type FileError struct {
-	// File is the path.
-	File string
-	// Problem says what is wrong and what to do.
-	Problem string
-}
-
-// Error names the file and the problem.
-func (e *FileError) Error() string { return e.File + ": " + e.Problem }
-
 // unsentError is the error of a request that was not sent, because of what earlier ones met.
 type unsentError struct{ error }
 

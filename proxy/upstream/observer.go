@@ -9,7 +9,7 @@ type Observer interface {
 	// UpstreamRateLimit says how many requests the upstream allows in its window of time, and how many of them are left
 	// (Docker Hub's ratelimit-limit and ratelimit-remaining).
 	UpstreamRateLimit(upstream string, limit, remaining int64)
-	// UpstreamFilesRefused says that a file of certificates has changed to what cannot be used (*FileError). What was
+	// UpstreamFilesRefused says that a file of certificates has changed to what cannot be used (*secretfile.Error). What was
 	// read before stays in force. It is said once for each change.
 	UpstreamFilesRefused(upstream string, err error)
 }

@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strconv"
 	"time"
+
+	"github.com/registryhub/registryhub/proxy/secretfile"
 )
 
 const (
@@ -45,7 +47,7 @@ func transportError(r *http.Request, err error) error {
 
 // typed reports whether authorization has already said what went wrong.
 func typed(err error) bool {
-	for _, is := range []func(error) bool{isType[*StatusError], isType[*UnreachableError], isType[*InvalidResponseError], isType[*FileError]} {
+	for _, is := range []func(error) bool{isType[*StatusError], isType[*UnreachableError], isType[*InvalidResponseError], isType[*secretfile.Error]} {
 		if is(err) {
 			return true
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	config "github.com/registryhub/registryhub/api/config/v1alpha1"
+	"github.com/registryhub/registryhub/proxy/secretfile"
 )
 
 var zeroTime time.Time
@@ -41,7 +42,7 @@ func TestNewNamesAFileThatIsWrong(t *testing.T) {
 	notPEM := writeFile(t, t.TempDir(), "ca.pem", "hunter2")
 	for _, file := range []string{notPEM, "/nowhere/ca.pem"} {
 		_, err := New(config.UpstreamConfiguration{Name: "x", URL: "https://docker.io", CAFile: file}, Timeouts{})
-		e, ok := errors.AsType[*FileError](err)
+		e, ok := errors.AsType[*secretfile.Error](err)
 		if !ok || e.File != file || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("got %v, want an error that names %s", err, file)
 		}

@@ -2,10 +2,10 @@ package upstream
 
 import (
 	"net/http"
-	"os"
 	"sync"
 
 	"github.com/registryhub/registryhub/proxy/distspec"
+	"github.com/registryhub/registryhub/proxy/secretfile"
 )
 
 // wire is the way out of a client. The client certificate is for the upstream's own origin alone: other hosts, that
@@ -19,11 +19,11 @@ type wire struct {
 	refused  func(error)
 
 	mu    sync.Mutex
-	seen  []os.FileInfo
+	seen  secretfile.Versions
 	lines lines
 }
 
-// newWire reads the files. Errors are *FileError.
+// newWire reads the files. Errors are *secretfile.Error.
 func newWire(g *guard, files tlsFiles, timeouts Timeouts, reach *Reach, refused func(error)) (*wire, error) {
 	w := &wire{guard: g, files: files, timeouts: timeouts, reach: reach, refused: refused, seen: files.look()}
 	trusted, err := files.read()
@@ -44,7 +44,7 @@ func (w *wire) current() lines {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.files.look()
-	if sameFiles(now, w.seen) {
+	if now.Same(w.seen) {
 		return w.lines
 	}
 	w.seen = now

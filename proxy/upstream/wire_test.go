@@ -23,6 +23,7 @@ import (
 	"time"
 
 	config "github.com/registryhub/registryhub/api/config/v1alpha1"
+	"github.com/registryhub/registryhub/proxy/secretfile"
 )
 
 type pemPair struct{ certificate, key string }
@@ -59,7 +60,7 @@ func mountTLS(t *testing.T, pair pemPair) mounted {
 	t.Helper()
 	m := mounted{t.TempDir()}
 	m.swap(t, pair)
-	for _, name := range []string{certificateKey, privateKeyKey} {
+	for _, name := range []string{secretfile.CertificateKey, secretfile.PrivateKeyKey} {
 		if err := os.Symlink(filepath.Join("..data", name), filepath.Join(m.directory, name)); err != nil {
 			t.Fatal(err)
 		}
@@ -70,8 +71,8 @@ func mountTLS(t *testing.T, pair pemPair) mounted {
 func (m mounted) swap(t *testing.T, pair pemPair) {
 	t.Helper()
 	version := t.TempDir()
-	writeFile(t, version, certificateKey, pair.certificate)
-	writeFile(t, version, privateKeyKey, pair.key)
+	writeFile(t, version, secretfile.CertificateKey, pair.certificate)
+	writeFile(t, version, secretfile.PrivateKeyKey, pair.key)
 	link := filepath.Join(m.directory, "..data_tmp")
 	if err := os.Symlink(version, link); err != nil {
 		t.Fatal(err)
@@ -184,7 +185,7 @@ func TestRotatedClientCertificateIsUsed(t *testing.T) {
 	if len(refused) != 1 {
 		t.Fatalf("told %d times that the files were refused, want once: %v", len(refused), refused)
 	}
-	checkFileError(t, filepath.Join(m.directory, certificateKey), struct{}{}, refused[0])
+	checkFileError(t, filepath.Join(m.directory, secretfile.CertificateKey), struct{}{}, refused[0])
 	m.swap(t, keyPair(t, "newer"))
 	get("newer")
 }
@@ -192,16 +193,16 @@ func TestRotatedClientCertificateIsUsed(t *testing.T) {
 func TestClientCertificateThatCannotBeUsed(t *testing.T) {
 	hub, other := keyPair(t, "hub"), keyPair(t, "other")
 	for name, tc := range map[string]struct{ certificate, key, want string }{
-		"no certificate":          {"", hub.key, certificateKey},
-		"no key":                  {hub.certificate, "", privateKeyKey},
-		"another's key":           {hub.certificate, other.key, certificateKey},
-		"a key that is no key":    {hub.certificate, "hunter2", certificateKey},
-		"the two interchanged":    {hub.key, hub.certificate, certificateKey},
-		"a certificate of no PEM": {"hunter2", hub.key, certificateKey},
+		"no certificate":          {"", hub.key, secretfile.CertificateKey},
+		"no key":                  {hub.certificate, "", secretfile.PrivateKeyKey},
+		"another's key":           {hub.certificate, other.key, secretfile.CertificateKey},
+		"a key that is no key":    {hub.certificate, "hunter2", secretfile.CertificateKey},
+		"the two interchanged":    {hub.key, hub.certificate, secretfile.CertificateKey},
+		"a certificate of no PEM": {"hunter2", hub.key, secretfile.CertificateKey},
 	} {
 		t.Run(name, func(t *testing.T) {
 			directory := t.TempDir()
-			for file, content := range map[string]string{certificateKey: tc.certificate, privateKeyKey: tc.key} {
+			for file, content := range map[string]string{secretfile.CertificateKey: tc.certificate, secretfile.PrivateKeyKey: tc.key} {
 				if content != "" {
 					writeFile(t, directory, file, content)
 				}
@@ -365,7 +366,7 @@ func TestFileErrorsOfChangesAreTyped(t *testing.T) {
 	if len(refused) != 1 {
 		t.Fatalf("told %v", refused)
 	}
-	if e, ok := errors.AsType[*FileError](refused[0]); !ok || e.File != file {
+	if e, ok := errors.AsType[*secretfile.Error](refused[0]); !ok || e.File != file {
 		t.Errorf("got %v, want an error that names %s", refused[0], file)
 	}
 }
