@@ -41,6 +41,7 @@ func touched() (*metrics.Metrics, *prometheus.Registry) {
 	m.Writable(true)
 	m.Damaged(metrics.Scrubbed)
 	m.Scrubbed(40)
+	m.Canary()
 	return m, registry
 }
 
@@ -102,6 +103,7 @@ func TestValues(t *testing.T) {
 		"registryhub_proxy_damaged_objects_total":           1,
 		"registryhub_proxy_scrubbed_objects_total":          1,
 		"registryhub_proxy_scrubbed_bytes_total":            40,
+		"registryhub_proxy_canary_answers_total":            1,
 	}
 	families, err := registry.Gather()
 	if err != nil {
