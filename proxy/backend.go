@@ -35,7 +35,7 @@ func newBackend(cfg *config.ProxyConfiguration, logger logr.Logger, figures *met
 	b := &backend{
 		observer: newObserver(cfg.Hub, logger, figures), upkeep: newUpkeep(cfg.Hub, content, cfg.Store, logger, figures),
 	}
-	return b, b.renew(cfg.Mirror, func(settings pullthrough.Settings) error {
+	return b, b.renew(cfg, func(settings pullthrough.Settings) error {
 		b.mirror, err = pullthrough.New(pullthrough.Options{
 			Hub: cfg.Hub, Store: recent.New(content, recent.Options{}), Full: b.upkeep.full, Failed: b.upkeep.failed, Logger: logger, Metrics: figures,
 		}, settings)
@@ -52,7 +52,7 @@ func (b *backend) configure(cfg *config.ProxyConfiguration) error {
 	if b.closed {
 		return errDraining
 	}
-	if err := b.renew(cfg.Mirror, b.mirror.Configure); err != nil {
+	if err := b.renew(cfg, b.mirror.Configure); err != nil {
 		return err
 	}
 	b.upkeep.configure(cfg.Store)
@@ -61,11 +61,13 @@ func (b *backend) configure(cfg *config.ProxyConfiguration) error {
 
 // renew makes settings of a configuration, with the clients there are and those that it lacks, and has them taken. Clients
 // of upstreams that are not named any more are closed, which lets their requests end.
-func (b *backend) renew(cfg *config.MirrorConfiguration, take func(pullthrough.Settings) error) error {
+func (b *backend) renew(whole *config.ProxyConfiguration, take func(pullthrough.Settings) error) error {
+	cfg := whole.Mirror
 	settings, err := settingsOf(cfg)
 	if err != nil {
 		return err
 	}
+	settings.HubUID = whole.HubUID
 	wanted, unnamed := clients{}, b.others.renewed(cfg)
 	if unnamed != nil {
 		settings.Others = unnamed

@@ -15,7 +15,7 @@ import (
 // ProxyConfiguration is the file that a hub's proxy runs with.
 func ProxyConfiguration(hub *v1alpha1.RegistryHub) *configv1alpha1.ProxyConfiguration {
 	configuration := &configv1alpha1.ProxyConfiguration{
-		Hub: hub.Name,
+		Hub: hub.Name, HubUID: string(hub.UID),
 		Listen: configv1alpha1.ListenConfiguration{
 			Registry: fmt.Sprintf(":%d", RegistryPort), Diagnostics: fmt.Sprintf(":%d", DiagnosticsPort),
 		},

@@ -46,6 +46,7 @@ type Metrics struct {
 	limits           limits
 	upkeep           upkeep
 	certificate      certificate
+	canaries         prometheus.Counter
 	build            *prometheus.GaugeVec
 }
 
@@ -67,11 +68,12 @@ func New(registerer prometheus.Registerer) *Metrics {
 			Help: "Time from a request to the header of its answer, by kind.", Buckets: []float64{.001, .005, .025, .1, .5, 1, 2, 5, 10, 30},
 		}, []string{"kind"}),
 		space: newSpace(), upkeep: newUpkeep(), upstreams: newUpstreams(), certificate: newCertificate(), configuration: newConfiguration(), limits: newLimits(),
-		build: prometheus.NewGaugeVec(opts("build_info", "1, with the version and the hash of the configuration in force."), []string{"version", "config_hash"}),
+		canaries: newCanaries(),
+		build:    prometheus.NewGaugeVec(opts("build_info", "1, with the version and the hash of the configuration in force."), []string{"version", "config_hash"}),
 	}
 	registerer.MustRegister(m.requests, m.lookups, m.servedBytes, m.upstreamRequests, m.upstreamBytes, m.fallbacks,
 		m.mismatches, m.storeErrors, m.activeFills, m.firstByte, m.build,
-		m.configuration.reloads, m.configuration.failed, m.limits.connections, m.limits.turnedAway, m.limits.stalled)
+		m.configuration.reloads, m.configuration.failed, m.limits.connections, m.limits.turnedAway, m.limits.stalled, m.canaries)
 	registerer.MustRegister(m.space.collectors()...)
 	registerer.MustRegister(m.upstreams.collectors()...)
 	registerer.MustRegister(m.upkeep.collectors()...)

@@ -44,6 +44,7 @@ func touched() (*metrics.Metrics, *prometheus.Registry) {
 	m.CertificateServed(time.Unix(2000, 0))
 	m.CertificateRefused()
 	m.HandshakeFailed()
+	m.Canary()
 	return m, registry
 }
 
@@ -108,6 +109,7 @@ func TestValues(t *testing.T) {
 		"registryhub_proxy_certificate_expiry_timestamp_seconds": 2000,
 		"registryhub_proxy_certificate_reload_failed":            1,
 		"registryhub_proxy_failed_handshakes_total":              1,
+		"registryhub_proxy_canary_answers_total":                 1,
 	}
 	families, err := registry.Gather()
 	if err != nil {

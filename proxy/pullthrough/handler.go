@@ -56,6 +56,9 @@ func (m *Mirror) serve(w *recorder, r *http.Request) (string, error) {
 		w.Header().Set("Allow", "GET, HEAD")
 		return string(q.Kind), distspec.NewError(http.StatusMethodNotAllowed, distspec.CodeUnsupported, "a mirror is read only: push to the registry itself")
 	}
+	if name, asked := q.canary(); asked {
+		return string(q.Kind), m.serveCanary(w, r, q, name)
+	}
 	switch q.Kind {
 	case distspec.KindBase:
 		err = serveBase(w, r)
@@ -88,7 +91,7 @@ func (m *Mirror) parse(r *http.Request) (query, error) {
 	if err != nil {
 		return query{}, err
 	}
-	if request.Kind != distspec.KindBase && !now.Repositories.Allows(request.Repository) {
+	if request.Kind != distspec.KindBase && !isCanary(request.Repository) && !now.Repositories.Allows(request.Repository) {
 		return query{}, distspec.NewError(http.StatusForbidden, distspec.CodeDenied, "this hub does not serve the repository: its lists of repositories leave it out")
 	}
 	repository := store.Repository{Host: strings.ToLower(host.Name), Name: request.Repository}

@@ -237,6 +237,7 @@ type setup struct {
 	handler      func(http.Handler) http.Handler
 	full         func()
 	segments     pullthrough.Segments
+	hubUID       string
 }
 
 func start(t *testing.T, s setup) *rig {
@@ -270,7 +271,7 @@ func start(t *testing.T, s setup) *rig {
 		Logger: seen.logger(), Metrics: metrics.New(prometheus.NewRegistry()), Now: s.clock.Now, Full: s.full,
 	}, pullthrough.Settings{
 		Hosts: []pullthrough.Host{host}, Rules: compiled, Tags: tags, Repositories: repositories, StaleIfError: time.Hour,
-		Segments: s.segments,
+		Segments: s.segments, HubUID: s.hubUID,
 	})
 	must(t, err)
 	handler := http.Handler(mirror)

@@ -34,6 +34,8 @@ type Settings struct {
 	Repositories rules.Repositories
 	// Segments are what large blobs are fetched in. Default: one transfer for each blob.
 	Segments Segments
+	// HubUID is what canaries are made of. Default: none is answered.
+	HubUID string
 }
 
 // settings are in force as a whole, and never change: a request keeps to those that it found.
