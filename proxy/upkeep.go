@@ -31,7 +31,7 @@ func newUpkeep(hub string, content store.Store, cfg config.StoreConfiguration, l
 	if s, ok := content.(store.Prober); ok {
 		u.watch = writable.New(writable.Options{Hub: hub, Store: s, Logger: logger, Metrics: figures})
 	}
-	if s, ok := content.(store.Scrubbable); ok && cfg.Scrub.Every.Duration > 0 {
+	if s, ok := content.(store.Scrubbable); ok {
 		u.scrubber = scrub.New(scrub.Options{
 			Hub: hub, Store: s, Every: cfg.Scrub.Every.Duration, BytesPerSecond: *cfg.Scrub.BytesPerSecond, Logger: logger, Metrics: figures,
 		})
@@ -52,6 +52,9 @@ func policy(eviction config.EvictionConfiguration) evict.Policy {
 func (u *upkeep) configure(cfg config.StoreConfiguration) {
 	if u.sweeper != nil {
 		u.sweeper.SetPolicy(policy(cfg.Eviction))
+	}
+	if u.scrubber != nil {
+		u.scrubber.SetPace(cfg.Scrub.Every.Duration, *cfg.Scrub.BytesPerSecond)
 	}
 }
 
