@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/go-logr/logr"
@@ -56,6 +57,20 @@ func (u *upkeep) configure(cfg config.StoreConfiguration) {
 	if u.scrubber != nil {
 		u.scrubber.SetPace(cfg.Scrub.Every.Duration, *cfg.Scrub.BytesPerSecond)
 	}
+}
+
+// report says whether the store keeps anything new.
+func (u *upkeep) report() config.StoreReport {
+	var report config.StoreReport
+	if u.watch != nil {
+		trouble := u.watch.Trouble()
+		report.Full = errors.Is(trouble, store.ErrNoSpace)
+		report.Failing = trouble != nil && !report.Full
+	}
+	if u.sweeper != nil && u.sweeper.Short() {
+		report.Full = true
+	}
+	return report
 }
 
 // full is called when the store refused a write for want of room.
