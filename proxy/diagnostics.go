@@ -7,6 +7,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	config "github.com/registryhub/registryhub/api/config/v1alpha1"
 )
 
 // HeaderConfigHash carries, on the answers of /readyz, the hash of the configuration in force.
@@ -24,7 +26,7 @@ func (s *Server) diagnosticsHandler(registry *prometheus.Registry) http.Handler 
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
 	mux.HandleFunc("GET /readyz", s.serveReady)
-	mux.HandleFunc("GET /configz", s.serveConfig)
+	mux.HandleFunc("GET "+config.ReportPath, s.serveReport)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	return mux
 }
@@ -38,9 +40,11 @@ func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(http.StatusOK)
 }
 
-// serveConfig answers with what the proxy says of its configuration.
-func (s *Server) serveConfig(w http.ResponseWriter, _ *http.Request) {
-	body, err := json.Marshal(s.report.Load())
+// serveReport answers with what the proxy says of its configuration and its store.
+func (s *Server) serveReport(w http.ResponseWriter, _ *http.Request) {
+	report := *s.report.Load()
+	report.Store = s.backend.upkeep.report()
+	body, err := json.Marshal(report)
 	if err != nil {
 		http.Error(w, "encoding the report failed", http.StatusInternalServerError)
 		return

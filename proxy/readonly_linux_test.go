@@ -1,12 +1,18 @@
 package proxy_test
 
 import (
+	"encoding/json"
+	"errors"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	config "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/proxy/store/storetest"
 )
 
@@ -32,6 +38,15 @@ func (s *shop) figure(t *testing.T, name string) string {
 	return ""
 }
 
+// store is what the proxy reports of its store.
+func (s *shop) store(t *testing.T) config.StoreReport {
+	t.Helper()
+	_, body := get(t, &http.Client{Transport: s.transport}, "http://"+s.DiagnosticsAddr().String()+config.ReportPath)
+	var report config.ProxyReport
+	must(t, json.Unmarshal([]byte(body), &report))
+	return report.Store
+}
+
 func (s *shop) wantReady(t *testing.T) {
 	t.Helper()
 	if status, _ := get(t, &http.Client{Transport: s.transport}, "http://"+s.DiagnosticsAddr().String()+"/readyz"); status != http.StatusOK {
@@ -53,6 +68,9 @@ func TestImagesArePulledThroughAReadOnlyDisk(t *testing.T) {
 	eventually(t, "it is shown", func() bool {
 		return s.figure(t, "registryhub_proxy_store_writable") == "registryhub_proxy_store_writable 0"
 	})
+	if diff := cmp.Diff(config.StoreReport{Failing: true}, s.store(t)); diff != "" {
+		t.Errorf("the report of a read-only store (-want +got):\n%s", diff)
+	}
 	s.wantReady(t)
 	if s.has(s.layers[1]) {
 		t.Error("the read-only disk was written")
@@ -77,4 +95,26 @@ func TestImagesArePulledThroughAReadOnlyDisk(t *testing.T) {
 	eventually(t, "it is over", func() bool {
 		return s.figure(t, "registryhub_proxy_store_writable") == "registryhub_proxy_store_writable 1"
 	})
+	if diff := cmp.Diff(config.StoreReport{}, s.store(t)); diff != "" {
+		t.Errorf("the report once it is over (-want +got):\n%s", diff)
+	}
+}
+
+func TestADiskThatOthersFillIsReportedFullUntilThereIsRoom(t *testing.T) {
+	dir, here := storetest.SmallDisk(t, "size=60m")
+	if !here {
+		return
+	}
+	others := filepath.Join(dir, "others")
+	if err := os.WriteFile(others, make([]byte, 61<<20), 0o600); !errors.Is(err, unix.ENOSPC) {
+		t.Fatalf("filling the disk: %v, want no space left", err)
+	}
+	s := openShop(t, dir, 1)
+	eventually(t, "it is full", func() bool { return s.store(t) == config.StoreReport{Full: true} })
+	s.pull(t, 0)
+	must(t, os.Remove(others))
+	eventually(t, "it can be written again", func() bool {
+		return s.figure(t, "registryhub_proxy_store_writable") == "registryhub_proxy_store_writable 1"
+	})
+	eventually(t, "it is within its watermarks again", func() bool { return s.store(t) == config.StoreReport{} })
 }

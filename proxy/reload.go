@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 
 	config "github.com/registryhub/registryhub/api/config/v1alpha1"
@@ -64,7 +63,7 @@ func (s *Server) reload() {
 }
 
 func (s *Server) take(next loaded) error {
-	if err := needsRestart(s.inForce.ProxyConfiguration, next.ProxyConfiguration); err != nil {
+	if err := config.NeedsRestart(s.inForce.ProxyConfiguration, next.ProxyConfiguration); err != nil {
 		return err
 	}
 	return s.backend.configure(next.ProxyConfiguration)
@@ -88,34 +87,6 @@ func (s *Server) refuse(before *config.ProxyReport, refused *config.RefusedConfi
 	s.figures.Reloaded(false)
 	s.logger.Info("configuration refused: the one before stays in force", "hub", s.inForce.Hub, "configHash", before.InForce,
 		"refusedConfigHash", refused.Hash, "reason", refused.Reason)
-}
-
-// needsRestart says which fields differ that are read only when the proxy starts.
-func needsRestart(now, next *config.ProxyConfiguration) error {
-	var errs []error
-	for _, field := range []struct{ name, now, next string }{
-		{"hub", now.Hub, next.Hub},
-		{"listen.registry", now.Listen.Registry, next.Listen.Registry},
-		{"listen.diagnostics", now.Listen.Diagnostics, next.Listen.Diagnostics},
-		{"listen.tls.certificateDirectory", tlsOf(now).CertificateDirectory, tlsOf(next).CertificateDirectory},
-		{"listen.tls.clientCAFile", tlsOf(now).ClientCAFile, tlsOf(next).ClientCAFile},
-		{"store.directory", now.Store.Directory, next.Store.Directory},
-		{"store.scrub.every", now.Store.Scrub.Every.Duration.String(), next.Store.Scrub.Every.Duration.String()},
-		{"store.scrub.bytesPerSecond", strconv.FormatInt(*now.Store.Scrub.BytesPerSecond, 10), strconv.FormatInt(*next.Store.Scrub.BytesPerSecond, 10)},
-	} {
-		if field.now != field.next {
-			errs = append(errs, fmt.Errorf("%s: restart needed: it is %q while the proxy runs and cannot become %q", field.name, field.now, field.next))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// tlsOf is what the registry API is served with; the zero value is plain HTTP.
-func tlsOf(cfg *config.ProxyConfiguration) config.ListenTLS {
-	if cfg.Listen.TLS == nil {
-		return config.ListenTLS{}
-	}
-	return *cfg.Listen.TLS
 }
 
 func bounded(reason string) string {

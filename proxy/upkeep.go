@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/go-logr/logr"
@@ -31,7 +32,7 @@ func newUpkeep(hub string, content store.Store, cfg config.StoreConfiguration, l
 	if s, ok := content.(store.Prober); ok {
 		u.watch = writable.New(writable.Options{Hub: hub, Store: s, Logger: logger, Metrics: figures})
 	}
-	if s, ok := content.(store.Scrubbable); ok && cfg.Scrub.Every.Duration > 0 {
+	if s, ok := content.(store.Scrubbable); ok {
 		u.scrubber = scrub.New(scrub.Options{
 			Hub: hub, Store: s, Every: cfg.Scrub.Every.Duration, BytesPerSecond: *cfg.Scrub.BytesPerSecond, Logger: logger, Metrics: figures,
 		})
@@ -53,6 +54,23 @@ func (u *upkeep) configure(cfg config.StoreConfiguration) {
 	if u.sweeper != nil {
 		u.sweeper.SetPolicy(policy(cfg.Eviction))
 	}
+	if u.scrubber != nil {
+		u.scrubber.SetPace(cfg.Scrub.Every.Duration, *cfg.Scrub.BytesPerSecond)
+	}
+}
+
+// report says whether the store keeps anything new.
+func (u *upkeep) report() config.StoreReport {
+	var report config.StoreReport
+	if u.watch != nil {
+		trouble := u.watch.Trouble()
+		report.Full = errors.Is(trouble, store.ErrNoSpace)
+		report.Failing = trouble != nil && !report.Full
+	}
+	if u.sweeper != nil && u.sweeper.Short() {
+		report.Full = true
+	}
+	return report
 }
 
 // full is called when the store refused a write for want of room.

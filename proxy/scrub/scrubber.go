@@ -5,6 +5,7 @@ package scrub
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -20,7 +21,7 @@ type Options struct {
 	Hub   string
 	Store store.Scrubbable
 	// Every is how long a round takes in which every object is read once. A store that cannot be read in that time, at
-	// BytesPerSecond, takes longer.
+	// BytesPerSecond, takes longer. 0: nothing is read.
 	Every time.Duration
 	// BytesPerSecond is the most that is read.
 	BytesPerSecond int64
@@ -32,16 +33,69 @@ type Options struct {
 type Scrubber struct {
 	Options
 	pacer pacer
+	paces chan pace
+}
+
+// pace is how fast a store is read.
+type pace struct {
+	every          time.Duration
+	bytesPerSecond int64
 }
 
 // New returns a Scrubber, which does nothing until Run.
 func New(options Options) *Scrubber {
-	return &Scrubber{Options: options, pacer: pacer{bytesPerSecond: options.BytesPerSecond}}
+	return &Scrubber{Options: options, pacer: pacer{bytesPerSecond: options.BytesPerSecond}, paces: make(chan pace, 1)}
 }
 
-// Run scrubs until the context ends: one part of the store after the other, each when its time has come, or late, when
-// the one before took long. It is called once.
+// SetPace scrubs at another pace from now on; the part whose turn it is begins anew. It does not wait. It must not be called
+// concurrently.
+func (s *Scrubber) SetPace(every time.Duration, bytesPerSecond int64) {
+	select {
+	case <-s.paces: // one that was not seen yet
+	default:
+	}
+	s.paces <- pace{every, bytesPerSecond}
+}
+
+// Run scrubs until the context ends. It is called once.
 func (s *Scrubber) Run(ctx context.Context) {
+	for ctx.Err() == nil {
+		s.runUntilPaced(ctx)
+	}
+}
+
+// runUntilPaced scrubs until there is another pace, and takes that.
+func (s *Scrubber) runUntilPaced(ctx context.Context) {
+	rounds, end := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() { s.rounds(rounds) })
+	next := s.nextPace(ctx)
+	end()
+	running.Wait()
+	s.Every, s.BytesPerSecond, s.pacer.bytesPerSecond = next.every, next.bytesPerSecond, next.bytesPerSecond
+}
+
+// nextPace waits for a pace that is another one, or for the context's end.
+func (s *Scrubber) nextPace(ctx context.Context) pace {
+	now := pace{s.Every, s.BytesPerSecond}
+	for {
+		select {
+		case <-ctx.Done():
+			return now
+		case next := <-s.paces:
+			if next != now {
+				return next
+			}
+		}
+	}
+}
+
+// rounds scrubs one part of the store after the other, each when its time has come, or late, when the one before took
+// long.
+func (s *Scrubber) rounds(ctx context.Context) {
+	if s.Every == 0 {
+		return
+	}
 	for turn := slotAt(time.Now(), s.Every); ; turn++ {
 		if sleep(ctx, time.Until(turn.begins(s.Every))) != nil {
 			return

@@ -103,6 +103,7 @@ func in(part byte, i int) digest.Digest {
 
 // world is a scrubber that runs, and what it tells.
 type world struct {
+	*scrub.Scrubber
 	registry *prometheus.Registry
 	mu       sync.Mutex
 	lines    []string
@@ -117,12 +118,12 @@ func run(t *testing.T, s *shelf) *world {
 		defer w.mu.Unlock()
 		w.lines = append(w.lines, line)
 	}, funcr.Options{})
-	scrubber := scrub.New(scrub.Options{
+	w.Scrubber = scrub.New(scrub.Options{
 		Hub: "hub", Store: s, Every: every, BytesPerSecond: rate, Logger: logger, Metrics: metrics.New(w.registry),
 	})
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup
-	running.Go(func() { scrubber.Run(ctx) })
+	running.Go(func() { w.Run(ctx) })
 	w.stop = sync.OnceFunc(func() {
 		stop()
 		running.Wait()
@@ -227,6 +228,44 @@ func TestARestartGoesOnWhereItIsTime(t *testing.T) {
 		}
 		if missed > 0 {
 			t.Errorf("%d objects were missed in a round with 64 restarts", missed)
+		}
+	})
+}
+
+func TestAnotherPaceIsTakenUpAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var all []digest.Digest
+		for part := range store.Parts {
+			all = append(all, in(byte(part), 1))
+		}
+		s := newShelf(all...)
+		w := run(t, s)
+		scrubbed := func() (sum int) {
+			for _, d := range all {
+				sum += len(s.times(d))
+			}
+			return sum
+		}
+		w.SetPace(0, rate)
+		synctest.Wait()
+		was := scrubbed()
+		after(2 * every)
+		if n := scrubbed() - was; n > 0 {
+			t.Errorf("%d objects were scrubbed while none should be", n)
+		}
+		w.SetPace(2*every, rate) // not seen: what comes last counts
+		w.SetPace(every/4, rate)
+		after(every / 2)
+		if n := scrubbed() - was; n < 2*len(all)-2 || n > 2*len(all)+2 {
+			t.Errorf("%d objects were scrubbed in two short rounds, want %d", n, 2*len(all))
+		}
+		was = scrubbed()
+		for range 8 {
+			w.SetPace(every/4, rate) // the pace that it has
+			after(every / 32)
+		}
+		if n := scrubbed() - was; n < len(all)-2 || n > len(all)+2 {
+			t.Errorf("%d objects were scrubbed in a round in which the pace was set again, want %d", n, len(all))
 		}
 	})
 }

@@ -5,6 +5,7 @@ package writable
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -34,8 +35,8 @@ type Watch struct {
 	Options
 	failures chan error
 
-	// failing belongs to Run.
-	failing bool
+	// trouble is written by Run alone; nil while the store can be written.
+	trouble atomic.Pointer[error]
 }
 
 // New returns a Watch, which does nothing until Run. Until the first try the store is taken to be writable.
@@ -50,6 +51,14 @@ func (w *Watch) Failed(err error) {
 	case w.failures <- err:
 	default: // one is being told of already
 	}
+}
+
+// Trouble is why the store cannot be written; nil when it can.
+func (w *Watch) Trouble() error {
+	if err := w.trouble.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // Run watches until the context ends. It is called once.
@@ -76,7 +85,7 @@ func (w *Watch) wait(ctx context.Context) bool {
 		case <-timer.C:
 			return true
 		case err := <-w.failures:
-			if !w.failing {
+			if w.Trouble() == nil {
 				w.found(err)
 				timer.Reset(w.interval())
 			}
@@ -85,7 +94,7 @@ func (w *Watch) wait(ctx context.Context) bool {
 }
 
 func (w *Watch) interval() time.Duration {
-	if w.failing {
+	if w.Trouble() != nil {
 		return AgainEvery
 	}
 	return Every
@@ -93,13 +102,13 @@ func (w *Watch) interval() time.Duration {
 
 // found tells what changed.
 func (w *Watch) found(err error) {
-	was := w.failing
-	w.failing = err != nil
-	w.Metrics.Writable(!w.failing)
+	failed, fails := w.Trouble() != nil, err != nil
+	w.trouble.Store(&err)
+	w.Metrics.Writable(!fails)
 	switch {
-	case w.failing && !was:
+	case fails && !failed:
 		w.Logger.Error(err, "store cannot be written: what it holds is served, the rest streams through uncached", "hub", w.Hub)
-	case was && !w.failing:
+	case failed && !fails:
 		w.Logger.Info("store can be written again", "hub", w.Hub)
 	}
 }

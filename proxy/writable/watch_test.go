@@ -93,6 +93,9 @@ func (w *world) want(t *testing.T, writable bool, told ...string) {
 			t.Errorf("writable is not %v: %v", writable, family)
 		}
 	}
+	if err := w.Trouble(); (err == nil) != writable {
+		t.Errorf("its trouble is %v, want none: %v", err, writable)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if diff := cmp.Diff(told, w.lines); diff != "" {

@@ -12,13 +12,30 @@ func Hash(content []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// ProxyReport is what a proxy says of its configuration: the JSON at /configz of its diagnostics address.
+// ReportPath is where a proxy's diagnostics address serves its ProxyReport, as JSON.
+const ReportPath = "/configz"
+
+// ProxyReport is what a proxy says of its configuration, and of its store.
 type ProxyReport struct {
 	// InForce is the Hash of the file that the proxy serves with.
 	InForce string `json:"inForce"`
 
 	// Refused is the file as it is now, where it cannot be taken into force. Absent while all is well.
 	Refused *RefusedConfiguration `json:"refused,omitempty"`
+
+	// Store says whether anything new is kept. What a proxy without this field says is that all is well.
+	Store StoreReport `json:"store,omitzero"`
+}
+
+// StoreReport is what a proxy says of its store. One in trouble is served from all the same; what is not in it streams
+// through.
+type StoreReport struct {
+	// Failing is true while the store cannot be written: it is read-only, broken or gone.
+	Failing bool `json:"failing,omitempty"`
+
+	// Full is true while there is no room in the store, or too little for the proxy to stay within its watermarks, and
+	// evicting all that can go does not help: others fill the place, or everything is in use.
+	Full bool `json:"full,omitempty"`
 }
 
 // RefusedConfiguration is a file that a proxy did not take into force.

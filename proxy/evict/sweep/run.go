@@ -146,11 +146,11 @@ func (r *run) tell(ctx context.Context) {
 // tellShort tells, when it begins and when it is over, that all went that can and it was not enough: others fill the place,
 // or everything is in use. What a write had no room for may have been larger than all that, which says nothing.
 func (r *run) tellShort(ctx context.Context) {
-	was, short := r.short, r.plan.Short()
+	was, short := r.short.Load(), r.plan.Short()
 	if short == was || r.full || ctx.Err() != nil || (short && r.err != nil) {
 		return
 	}
-	r.short = short
+	r.short.Store(short)
 	if short {
 		r.Logger.Info("store stays over its low watermark: nothing more of it can go", "hub", r.Hub)
 		return

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -41,8 +42,10 @@ type Sweeper struct {
 	table    *evict.Table // empty, or what the last scan found
 	scanning bool
 	began    time.Time // the last scan
-	short    bool      // nothing more could go, and it was not enough
 	running  sync.WaitGroup
+
+	// Written by Run alone.
+	short atomic.Bool // nothing more could go, and it was not enough
 }
 
 // New returns a Sweeper, which does nothing until Run.
@@ -69,6 +72,10 @@ func (s *Sweeper) SetPolicy(policy evict.Policy) {
 	}
 	s.policies <- policy
 }
+
+// Short reports whether the store stays over its low watermark although all went that can: others fill the place, or
+// everything is in use.
+func (s *Sweeper) Short() bool { return s.short.Load() }
 
 // Run sweeps until the context ends. It is called once.
 func (s *Sweeper) Run(ctx context.Context) {

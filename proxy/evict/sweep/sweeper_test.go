@@ -298,11 +298,17 @@ func TestWhatStaysFullIsNotScannedAllTheTime(t *testing.T) {
 		if w.told("store stays over") != 1 || w.told("within its watermarks") != 0 {
 			t.Errorf("in an hour it told %q", w.lines)
 		}
+		if !w.Short() {
+			t.Error("it does not say that it is short of room")
+		}
 		s.with(func() { clear(s.inUse) })
 		after(sweep.Every)
 		wantLeft(t, s, numbers(3, 10)...)
 		if w.told("objects evicted") != 1 || w.told("within its watermarks") != 1 {
 			t.Errorf("it told %q", w.lines)
+		}
+		if w.Short() {
+			t.Error("it is short of room for ever")
 		}
 	})
 }

@@ -1,0 +1,56 @@
+package v1alpha1
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// startField is what a proxy reads when it starts and at no other time.
+type startField struct{ name, value string }
+
+// startFields are all of those. It is the one list of them: the proxy refuses a file that changes one, and the operator
+// replaces the Pod instead. A field that is not here has to be taken into force by a running proxy.
+func (c *ProxyConfiguration) startFields() []startField {
+	return []startField{
+		{"hub", c.Hub},
+		{"listen.registry", c.Listen.Registry},
+		{"listen.diagnostics", c.Listen.Diagnostics},
+		{"listen.tls.certificateDirectory", c.Listen.tls().CertificateDirectory},
+		{"listen.tls.clientCAFile", c.Listen.tls().ClientCAFile},
+		{"store.directory", c.Store.Directory},
+	}
+}
+
+// tls is the zero value for plain HTTP.
+func (l ListenConfiguration) tls() ListenTLS {
+	if l.TLS == nil {
+		return ListenTLS{}
+	}
+	return *l.TLS
+}
+
+// NeedsRestart says which fields differ that a proxy reads only when it starts; nil when one that runs with now can go over
+// to next. Defaults must be filled in.
+func NeedsRestart(now, next *ProxyConfiguration) error {
+	var errs []error
+	wanted := next.startFields()
+	for i, field := range now.startFields() {
+		if field != wanted[i] {
+			errs = append(errs, fmt.Errorf("%s: restart needed: it is %q while the proxy runs and cannot become %q", field.name, field.value, wanted[i].value))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// RestartHash names what of a configuration a proxy reads only when it starts: two configurations have one hash if and only
+// if NeedsRestart is nil between them. Defaults are filled in first.
+func RestartHash(c *ProxyConfiguration) string {
+	c = c.DeepCopy()
+	c.Default()
+	all := &strings.Builder{}
+	for _, field := range c.startFields() {
+		fmt.Fprintf(all, "%s=%q\n", field.name, field.value)
+	}
+	return Hash([]byte(all.String()))
+}
