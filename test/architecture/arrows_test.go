@@ -47,6 +47,7 @@ var arrows = []struct {
 	{"controllers/resources", []string{"api"}},
 	{"controllers/nodeagent/hoststoml", nil},
 	{"controllers/nodeagent/certsd", nil},
+	{"controllers/nodeagent/probe", nil},
 	{"controllers/nodeagent", []string{"api", "controllers/internal", "controllers/nodeagent"}},
 	{"controllers/nodes", []string{"api", "controllers/internal", "controllers/resources"}},
 	{"controllers/registryhub", []string{"api", "controllers/internal", "controllers/resources", "controllers/nodes"}},
