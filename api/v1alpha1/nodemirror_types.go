@@ -47,7 +47,8 @@ type NodeMirrorList struct {
 
 // NodeMirrorStatus is what a node's agent reported last.
 type NodeMirrorStatus struct {
-	// revision of the NodeConfiguration that is in force on the node. 0: none yet.
+	// revision of the NodeConfiguration that is in force on the node. A hub that has not answered the node yet is not in
+	// force, so that an older revision is reported for a minute at most; then the hub is an exception. 0: none yet.
 	// +optional
 	Revision int64 `json:"revision,omitempty"`
 
@@ -88,4 +89,7 @@ const (
 	NodeReasonForeignHostsFile = "ForeignHostsFile"
 	// NodeReasonWriteFailed: the host's files could not be written. The agent tries again.
 	NodeReasonWriteFailed = "WriteFailed"
+	// NodeReasonHubUnreachable: the hub has not answered the node for a minute. Its hosts were withdrawn from the node
+	// within seconds, and come back when it answers again, with the exception gone.
+	NodeReasonHubUnreachable = "HubUnreachable"
 )

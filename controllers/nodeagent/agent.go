@@ -1,20 +1,26 @@
 // Package nodeagent is the agent that runs on every node and leads its containerd to the hubs: it brings the
 // NodeConfiguration about in containerd's certs directory and reports in the node's NodeMirror what came of it.
 //
+// It has two sides. The keeper brings about on the node's disk what is known, for the hubs that answer this node, and
+// needs no API server; the reconciler hears from it what is to be known, and reports.
+//
 // What it knows it keeps to. An object that is missing, an API server that does not answer, or a configuration that
-// cannot be read never changes a file: nothing is withdrawn but by a configuration that says so, or when the agent
-// itself is uninstalled.
+// cannot be read never changes a file: nothing is withdrawn but by a configuration that says so, because the hub does not
+// answer, or when the agent itself is uninstalled.
 package nodeagent
 
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/registryhub/registryhub/controllers/nodeagent/certsd"
+	"github.com/registryhub/registryhub/controllers/nodeagent/probe"
 )
 
 // Interval is how often the files are compared with what they should be, whether anything is heard of or not: a
@@ -46,12 +52,13 @@ func Run(ctx context.Context, api *rest.Config, options Options, log logr.Logger
 	if err != nil {
 		return fmt.Errorf("setting up the agent of node %s: %w", options.NodeName, err)
 	}
-	files := certsd.New(options.CertsDirectory, options.RunDirectory)
-	r := &reconciler{client: mgr.GetClient(), options: options, files: files}
+	keeper := newKeeper(certsd.New(options.CertsDirectory, options.RunDirectory), probe.New(probe.Options{Logger: log}), newMemory(options), log)
+	r := &reconciler{client: mgr.GetClient(), options: options, keeper: keeper}
 	if err := r.setUp(mgr); err != nil {
 		return fmt.Errorf("setting up the agent of node %s: %w", options.NodeName, err)
 	}
-	if err := mgr.Start(ctx); err != nil {
+	r.known = keeper.remember()
+	if err := runBoth(ctx, mgr, keeper); err != nil {
 		if ctx.Err() == nil {
 			return fmt.Errorf("running the agent of node %s: %w", options.NodeName, err)
 		}
@@ -60,5 +67,17 @@ func Run(ctx context.Context, api *rest.Config, options Options, log logr.Logger
 	}
 	leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), apiTimeout)
 	defer cancel()
-	return restoreWhenUninstalled(leaving, mgr.GetAPIReader(), options.Namespace, files, log)
+	return restoreWhenUninstalled(leaving, mgr.GetAPIReader(), options.Namespace, keeper, log)
+}
+
+// runBoth runs the keeper beside the manager, not in it: a manager starts nothing before its watches have begun, and the
+// files must not wait for the API server.
+func runBoth(ctx context.Context, mgr manager.Manager, keeper *keeper) error {
+	keeping, stop := context.WithCancel(ctx)
+	var kept sync.WaitGroup
+	kept.Go(func() { keeper.run(keeping) })
+	err := mgr.Start(ctx)
+	stop()
+	kept.Wait()
+	return err
 }

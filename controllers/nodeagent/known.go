@@ -3,6 +3,7 @@ package nodeagent
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -17,6 +18,8 @@ import (
 type known struct {
 	// configuration that could be read last; nil before the first.
 	configuration *configv1alpha1.NodeConfiguration
+	// source is the text that the configuration was read from.
+	source string
 	// text that was looked at last, whether it could be read or not; nil before the first.
 	text *string
 	// node is the own node's labels; nil before they are known.
@@ -25,6 +28,12 @@ type known struct {
 
 func (k *known) both() (*configv1alpha1.NodeConfiguration, labels.Set, bool) {
 	return k.configuration, k.node, k.configuration != nil && k.node != nil
+}
+
+// same says whether two know the same.
+func (k *known) same(other known) bool {
+	return k.configuration == other.configuration && (k.node == nil) == (other.node == nil) &&
+		maps.Equal(k.node, other.node) && k.nothingAsked() == other.nothingAsked()
 }
 
 // nothingAsked: there has never been a configuration, which is nothing to fail at.
@@ -61,7 +70,7 @@ func (k *known) read(ctx context.Context, text string) {
 			"configMap", configv1alpha1.NodeConfigurationName, "key", configv1alpha1.NodeConfigurationKey)
 		return
 	}
-	k.configuration = configuration
+	k.configuration, k.source = configuration, text
 }
 
 // decode refuses, beside what the API refuses, a text that does not say what it is, such as an empty one: it would

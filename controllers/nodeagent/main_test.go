@@ -22,6 +22,7 @@ import (
 	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/api/v1alpha1"
 	"github.com/registryhub/registryhub/controllers/nodeagent/certsd"
+	"github.com/registryhub/registryhub/controllers/nodeagent/probe"
 )
 
 const (
@@ -41,7 +42,11 @@ type bench struct {
 	t          *testing.T
 	api        client.Client
 	certs      string
+	run        string
 	reconciler *reconciler
+	keeper     *keeper
+	// hubs answer, unless it is said otherwise.
+	hubs *hubStates
 	// patches are the writes to the API server that were tried; patchErr fails them.
 	patches  int
 	patchErr error
@@ -54,15 +59,51 @@ func newBench(t *testing.T, objects ...client.Object) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{t: t, certs: filepath.Join(t.TempDir(), "certs.d")}
+	b := &bench{t: t, certs: filepath.Join(t.TempDir(), "certs.d"), run: filepath.Join(t.TempDir(), "run"), hubs: newHubStates()}
 	b.api = fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithStatusSubresource(&v1alpha1.NodeMirror{}).Build()
 	agents := interceptor.NewClient(b.api.(client.WithWatch), b.onlyWhatTheAgentMay())
-	b.reconciler = &reconciler{
-		client:  agents,
-		options: Options{NodeName: nodeName, Namespace: namespace},
-		files:   certsd.New(b.certs, filepath.Join(t.TempDir(), "run")),
-	}
+	options := Options{NodeName: nodeName, Namespace: namespace, CertsDirectory: b.certs, RunDirectory: b.run}
+	b.keeper = newKeeper(certsd.New(b.certs, b.run), b.hubs, newMemory(options), b.logger())
+	b.reconciler = &reconciler{client: agents, options: options, keeper: b.keeper}
 	return b
+}
+
+// restart is another agent on the same node, with what the first one left there.
+func (b *bench) restart() {
+	b.t.Helper()
+	b.hubs = newHubStates()
+	b.keeper = newKeeper(certsd.New(b.certs, b.run), b.hubs, newMemory(b.reconciler.options), b.logger())
+	b.reconciler = &reconciler{client: b.reconciler.client, options: b.reconciler.options, keeper: b.keeper}
+	b.reconciler.known = b.keeper.remember()
+}
+
+// hubStates says of each hub what it is told to, by the hub's name.
+type hubStates struct {
+	otherwise map[string]probe.Health
+	followed  []probe.Target
+	changed   chan struct{}
+}
+
+func newHubStates() *hubStates {
+	return &hubStates{otherwise: map[string]probe.Health{}, changed: make(chan struct{})}
+}
+
+func (h *hubStates) Run(ctx context.Context) { <-ctx.Done() }
+
+func (h *hubStates) Follow(targets []probe.Target, _ time.Duration) { h.followed = targets }
+
+func (h *hubStates) Changed() <-chan struct{} { return h.changed }
+
+func (h *hubStates) Health() map[probe.Target]probe.Health {
+	all := map[probe.Target]probe.Health{}
+	for _, target := range h.followed {
+		one, told := h.otherwise[target.Hub]
+		if !told {
+			one = probe.Health{State: probe.Alive, Seen: true}
+		}
+		all[target] = one
+	}
+	return all
 }
 
 var errNotAllowed = errors.New("the agent may not do this")
@@ -95,26 +136,36 @@ func (b *bench) onlyWhatTheAgentMay() interceptor.Funcs {
 	}
 }
 
-func (b *bench) context() context.Context {
-	return log.IntoContext(b.t.Context(), funcr.New(func(_, line string) { b.logged = append(b.logged, line) }, funcr.Options{}))
+func (b *bench) logger() logr.Logger {
+	return funcr.New(func(_, line string) { b.logged = append(b.logged, line) }, funcr.Options{})
 }
 
-func (b *bench) pass() error {
+func (b *bench) reconcile() error {
 	b.t.Helper()
-	result, err := b.reconciler.Reconcile(b.context(), reconcile.Request{})
-	if err == nil && result.RequeueAfter != Interval {
-		b.t.Errorf("the next pass is in %s, want %s", result.RequeueAfter, Interval)
-	}
-	if err != nil && result != (reconcile.Result{}) {
-		b.t.Errorf("a result beside an error: %+v", result)
+	result, err := b.reconciler.Reconcile(log.IntoContext(b.t.Context(), b.logger()), reconcile.Request{})
+	if result != (reconcile.Result{}) {
+		b.t.Errorf("a result: %+v, though the keeper says when", result)
 	}
 	return err
+}
+
+// pass is what one change leads to: it is heard, brought about, and reported.
+func (b *bench) pass() error {
+	b.t.Helper()
+	heard := b.reconcile()
+	b.keeper.pass()
+	reported := b.reconcile()
+	var failed error
+	if o := b.keeper.outcome(); o != nil {
+		failed = o.err
+	}
+	return errors.Join(heard, reported, failed)
 }
 
 func (b *bench) mustPass() {
 	b.t.Helper()
 	if err := b.pass(); err != nil {
-		b.t.Fatalf("Reconcile: %v", err)
+		b.t.Fatalf("a pass: %v", err)
 	}
 }
 

@@ -16,13 +16,13 @@ import (
 func TestAHubIsWiredAndReportedOnce(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, configMap(t, configuration(12, hub("docker-io", "docker.io"))), ownNode(nil), ownMirror())
-	if err := b.reconciler.ready(nil); err == nil {
+	if err := b.keeper.ready(nil); err == nil {
 		t.Error("ready before the first pass")
 	}
 	for range 3 {
 		b.mustPass()
 	}
-	if err := b.reconciler.ready(nil); err != nil {
+	if err := b.keeper.ready(nil); err != nil {
 		t.Errorf("not ready after a pass: %v", err)
 	}
 	if got := b.hosts(); !cmp.Equal(got, []string{"docker.io"}) {
@@ -124,7 +124,7 @@ func TestAnAgentThatKnowsNothingTouchesNothing(t *testing.T) {
 		"a configuration nobody can read": {newBench(t, textMap("hubs: ["), ownNode(nil), ownMirror()), false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tc.b.reconciler.files, tc.b.certs = before.reconciler.files, before.certs
+			tc.b.keeper.files, tc.b.certs = before.keeper.files, before.certs
 			tc.b.mustPass()
 			if got := tc.b.hosts(); !cmp.Equal(got, []string{"docker.io"}) {
 				t.Errorf("hosts %q", got)
@@ -132,7 +132,7 @@ func TestAnAgentThatKnowsNothingTouchesNothing(t *testing.T) {
 			if tc.b.patches != 0 {
 				t.Errorf("%d writes to the API server", tc.b.patches)
 			}
-			if got := tc.b.reconciler.ready(nil) == nil; got != tc.ready {
+			if got := tc.b.keeper.ready(nil) == nil; got != tc.ready {
 				t.Errorf("ready %v, want %v", got, tc.ready)
 			}
 		})
@@ -201,12 +201,12 @@ func TestARevisionThatIsNotInForceIsNotReported(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, configMap(t, configuration(5, hub("docker-io", "docker.io"))), ownNode(nil), ownMirror())
 	b.mustPass()
-	working := b.reconciler.files
-	b.reconciler.files = brokenFiles{}
+	working := b.keeper.files
+	b.keeper.files = brokenFiles{}
 	b.configure(configuration(6, hub("docker-io", "docker.io")))
 	for range 2 {
 		if err := b.pass(); !errors.Is(err, errBroken) {
-			t.Errorf("Reconcile: %v, want %v", err, errBroken)
+			t.Errorf("a pass: %v, want %v", err, errBroken)
 		}
 	}
 	want := v1alpha1.NodeMirrorStatus{Revision: 5, Exceptions: []v1alpha1.NodeException{{
@@ -215,7 +215,7 @@ func TestARevisionThatIsNotInForceIsNotReported(t *testing.T) {
 	if diff := cmp.Diff(want, b.status()); diff != "" || b.patches != 2 {
 		t.Errorf("%d writes, status (-want +got):\n%s", b.patches, diff)
 	}
-	b.reconciler.files = working
+	b.keeper.files = working
 	b.mustPass()
 	if diff := cmp.Diff(v1alpha1.NodeMirrorStatus{Revision: 6}, b.status()); diff != "" {
 		t.Errorf("after it works again (-want +got):\n%s", diff)
@@ -234,6 +234,8 @@ func (brokenFiles) Reconcile(desired map[string]certsd.Files) (certsd.Result, er
 	return certsd.Result{Failed: failed}, errBroken
 }
 
+func (brokenFiles) Held(string) (certsd.Files, error) { return nil, errBroken }
+
 func (brokenFiles) Restore() error { return errBroken }
 
 func TestRepairsGoOnWithoutTheAPIServer(t *testing.T) {
@@ -242,7 +244,7 @@ func TestRepairsGoOnWithoutTheAPIServer(t *testing.T) {
 	b.patchErr = errors.New("connection refused")
 	for range 2 {
 		if err := b.pass(); !errors.Is(err, b.patchErr) {
-			t.Errorf("Reconcile: %v, want the report's error, so that it is tried again", err)
+			t.Errorf("a pass: %v, want the report's error, so that it is tried again", err)
 		}
 		if got := b.hosts(); !cmp.Equal(got, []string{"docker.io"}) {
 			t.Errorf("hosts %q", got)

@@ -3,6 +3,7 @@ package nodeagent
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -11,13 +12,6 @@ import (
 
 	"github.com/registryhub/registryhub/api/v1alpha1"
 )
-
-// outcome is what came of one pass.
-type outcome struct {
-	// revision that is in force now; nil: what was reported before still is.
-	revision   *int64
-	exceptions []v1alpha1.NodeException
-}
 
 // report writes the outcome to the node's NodeMirror when that says otherwise. The operator makes the NodeMirror; an
 // agent that is earlier waits for it.
@@ -33,16 +27,13 @@ func (r *reconciler) report(ctx context.Context, o outcome) error {
 		return err
 	}
 	before := mirror.DeepCopy()
-	mirror.Status.Exceptions = o.exceptions
-	if o.revision != nil {
-		mirror.Status.Revision = *o.revision
-	}
+	mirror.Status = o.status(before.Status, time.Now())
 	if equality.Semantic.DeepEqual(before.Status, mirror.Status) {
 		return nil
 	}
 	if err := r.client.Status().Patch(ctx, &mirror, client.MergeFrom(before)); err != nil {
 		return client.IgnoreNotFound(fmt.Errorf("reporting to NodeMirror %s: %w", r.options.NodeName, err))
 	}
-	logger.Info("Reported to the NodeMirror", "revision", mirror.Status.Revision, "exceptions", o.exceptions)
+	logger.Info("Reported to the NodeMirror", "revision", mirror.Status.Revision, "exceptions", mirror.Status.Exceptions)
 	return nil
 }

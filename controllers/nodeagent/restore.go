@@ -15,7 +15,7 @@ import (
 
 // restoreWhenUninstalled takes the node back to how it was without us when the agent's DaemonSet is gone or going.
 // When that cannot be found out the files stay: they cost a pull little, and an upgrade must not cost it the cache.
-func restoreWhenUninstalled(ctx context.Context, reader client.Reader, namespace string, files certsDirectory, log logr.Logger) error {
+func restoreWhenUninstalled(ctx context.Context, reader client.Reader, namespace string, keeper *keeper, log logr.Logger) error {
 	uninstalled, err := isUninstalled(ctx, reader, namespace)
 	if err != nil {
 		log.Info("Keeping the node's hosts: it cannot be told whether the agent is being uninstalled", "error", err.Error())
@@ -25,7 +25,7 @@ func restoreWhenUninstalled(ctx context.Context, reader client.Reader, namespace
 		log.V(1).Info("Keeping the node's hosts: the agent is only stopped")
 		return nil
 	}
-	if err := files.Restore(); err != nil {
+	if err := keeper.restore(); err != nil {
 		return fmt.Errorf("restoring the node: remove the links that are left in the certs directory by hand: %w", err)
 	}
 	log.Info("Restored the node: the agent is being uninstalled")

@@ -36,7 +36,7 @@ func TestTheNodeIsRestoredOnlyWhenTheAgentIsUninstalled(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t, configMap(t, configuration(5, hub("docker-io", "docker.io"))), ownNode(nil), ownMirror(), tc.there)
+			b := newBench(t, configMap(t, configuration(5, hub("docker-io", "docker.io"))), ownNode(nil), ownMirror(), tc.there.DeepCopyObject().(client.Object))
 			b.mustPass()
 			reader := interceptor.NewClient(b.api.(client.WithWatch), interceptor.Funcs{
 				Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
@@ -46,7 +46,7 @@ func TestTheNodeIsRestoredOnlyWhenTheAgentIsUninstalled(t *testing.T) {
 					return c.Get(ctx, key, o, opts...)
 				},
 			})
-			if err := restoreWhenUninstalled(t.Context(), reader, namespace, b.reconciler.files, logr.Discard()); err != nil {
+			if err := restoreWhenUninstalled(t.Context(), reader, namespace, b.keeper, logr.Discard()); err != nil {
 				t.Errorf("restoreWhenUninstalled: %v", err)
 			}
 			if got := b.hosts(); !cmp.Equal(got, tc.want) {
@@ -59,7 +59,8 @@ func TestTheNodeIsRestoredOnlyWhenTheAgentIsUninstalled(t *testing.T) {
 func TestARestoreThatFailsSaysSo(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	err := restoreWhenUninstalled(t.Context(), b.api, namespace, brokenFiles{}, logr.Discard())
+	b.keeper.files = brokenFiles{}
+	err := restoreWhenUninstalled(t.Context(), b.api, namespace, b.keeper, logr.Discard())
 	if !errors.Is(err, errBroken) {
 		t.Errorf("restoreWhenUninstalled: %v, want %v", err, errBroken)
 	}

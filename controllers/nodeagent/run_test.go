@@ -3,9 +3,9 @@ package nodeagent
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -34,7 +34,11 @@ const selected = "?fieldSelector=metadata.name%3D"
 
 func newAPIServer(t *testing.T) (*apiServer, *rest.Config) {
 	t.Helper()
-	c := configMap(t, configuration(5, hub("docker-io", "docker.io")))
+	answering := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(answering.Close)
+	wired := hub("docker-io", "docker.io")
+	wired.Endpoint = answering.URL
+	c := configMap(t, configuration(5, wired))
 	c.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"}
 	mirror := ownMirror()
 	mirror.TypeMeta = metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "NodeMirror"}
@@ -69,7 +73,13 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodPatch:
 		w.WriteHeader(http.StatusOK)
 		_ = json.NewEncoder(w).Encode(ownMirror())
-		s.reported <- struct{}{}
+		if body, err := io.ReadAll(r.Body); err != nil || !strings.Contains(string(body), `"revision":5`) {
+			return // before the hub has answered, what is reported is the revision before
+		}
+		select {
+		case s.reported <- struct{}{}:
+		default:
+		}
 	case there && r.URL.Query().Get("watch") != "":
 		s.watch(w, r, object)
 	default:
@@ -99,7 +109,6 @@ func TestRunAsksForThreeObjectsAndRestoresTheNodeWhenUninstalled(t *testing.T) {
 	server, api := newAPIServer(t)
 	b := newBench(t)
 	options := b.reconciler.options
-	options.CertsDirectory, options.RunDirectory = b.certs, filepath.Join(t.TempDir(), "run")
 	options.HealthAddress = "127.0.0.1:0"
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"slices"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -16,24 +17,32 @@ import (
 
 // wiring is what a configuration means for one node.
 type wiring struct {
+	revision int64
+	interval time.Duration
 	// files of each host.
 	files map[string]certsd.Files
 	// hubs that have the hosts: host -> hub.
 	hubs map[string]string
+	// entries of those hubs: hub -> what the configuration says of it.
+	entries map[string]configv1alpha1.NodeHub
 	// refused are the hosts whose file could not be rendered; they go to the upstream.
 	refused map[string]error
 }
 
 // wire chooses the hubs for a node with these labels. Of two that claim one host the first has it.
 func wire(configuration *configv1alpha1.NodeConfiguration, node labels.Set) wiring {
-	w := wiring{files: map[string]certsd.Files{}, hubs: map[string]string{}, refused: map[string]error{}}
+	w := wiring{
+		revision: configuration.Revision, interval: configuration.ProbeInterval.Duration,
+		files: map[string]certsd.Files{}, hubs: map[string]string{},
+		entries: map[string]configv1alpha1.NodeHub{}, refused: map[string]error{},
+	}
 	for _, hub := range configuration.Hubs {
 		if !selects(hub.Selector, node) {
 			continue
 		}
 		data, err := render(hub)
 		for _, host := range hub.Hosts {
-			w.add(hub.Name, host, data, err)
+			w.add(hub, host, data, err)
 		}
 	}
 	return w
@@ -49,18 +58,23 @@ func selects(selector *metav1.LabelSelector, node labels.Set) bool {
 }
 
 func render(hub configv1alpha1.NodeHub) ([]byte, error) {
-	return hoststoml.Encode(hoststoml.File{
+	file := hoststoml.File{
 		Hub:      hub.Name,
 		Revision: hub.Revision,
 		Mirrors:  []hoststoml.Mirror{{URL: hub.Endpoint, DialTimeout: hub.DialTimeout.Duration}},
-	})
+	}
+	if hub.Stays() {
+		file.Server = hub.Endpoint
+	}
+	return hoststoml.Encode(file)
 }
 
-func (w wiring) add(hub, host string, data []byte, err error) {
+func (w wiring) add(hub configv1alpha1.NodeHub, host string, data []byte, err error) {
 	if _, taken := w.hubs[host]; taken {
 		return
 	}
-	w.hubs[host] = hub
+	w.hubs[host] = hub.Name
+	w.entries[hub.Name] = hub
 	if err != nil {
 		w.refused[host] = err
 		return
@@ -74,12 +88,16 @@ const (
 	maxMessage    = 1024
 )
 
-// exceptions are the hosts that are not wired, sorted by hub, then host.
-func (w wiring) exceptions(failed map[string]error) []v1alpha1.NodeException {
+// exceptions are the hosts that are not wired, sorted by hub, then host. Of two reasons for one host the first counts.
+func (w wiring) exceptions(unwired ...map[string]error) []v1alpha1.NodeException {
 	var all []v1alpha1.NodeException
-	for _, errs := range []map[string]error{w.refused, failed} {
+	told := map[string]bool{}
+	for _, errs := range append([]map[string]error{w.refused}, unwired...) {
 		for host, err := range errs {
-			all = append(all, exception(w.hubs[host], host, err))
+			if !told[host] {
+				all = append(all, exception(w.hubs[host], host, err))
+			}
+			told[host] = true
 		}
 	}
 	slices.SortFunc(all, func(a, b v1alpha1.NodeException) int {
@@ -91,8 +109,12 @@ func (w wiring) exceptions(failed map[string]error) []v1alpha1.NodeException {
 func exception(hub, host string, err error) v1alpha1.NodeException {
 	reason := v1alpha1.NodeReasonWriteFailed
 	var foreign *certsd.ForeignError
-	if errors.As(err, &foreign) {
+	var unreachable *unreachableError
+	switch {
+	case errors.As(err, &foreign):
 		reason = v1alpha1.NodeReasonForeignHostsFile
+	case errors.As(err, &unreachable):
+		reason = v1alpha1.NodeReasonHubUnreachable
 	}
 	return v1alpha1.NodeException{Hub: hub, Host: host, Reason: reason, Message: bounded(err.Error())}
 }

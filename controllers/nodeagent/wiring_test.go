@@ -35,7 +35,7 @@ func TestWire(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := wire(&configv1alpha1.NodeConfiguration{Hubs: tc.hubs}, tc.node)
+			w := wire(defaulted(tc.hubs), tc.node)
 			if diff := cmp.Diff(tc.want, w.hubs); diff != "" {
 				t.Errorf("hubs (-want +got):\n%s", diff)
 			}
@@ -51,13 +51,19 @@ func TestWire(t *testing.T) {
 	}
 }
 
+func defaulted(hubs []configv1alpha1.NodeHub) *configv1alpha1.NodeConfiguration {
+	c := &configv1alpha1.NodeConfiguration{Hubs: hubs}
+	c.Default()
+	return c
+}
+
 func hubs(all ...configv1alpha1.NodeHub) []configv1alpha1.NodeHub { return all }
 
 func TestAnEndpointThatContainerdWouldMisreadIsAnException(t *testing.T) {
 	t.Parallel()
 	bad := hub("a", "x.io")
 	bad.Endpoint = "http://10.96.31.7:5000/"
-	w := wire(&configv1alpha1.NodeConfiguration{Hubs: hubs(bad, hub("b", "y.io"))}, nil)
+	w := wire(defaulted(hubs(bad, hub("b", "y.io"))), nil)
 	if _, there := w.files["x.io"]; there || len(w.files) != 1 {
 		t.Errorf("files %v", w.files)
 	}

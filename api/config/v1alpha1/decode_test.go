@@ -134,6 +134,8 @@ func TestDecodeRefusesAndNamesTheField(t *testing.T) {
 		"segments without end":                  {proxy, proxyFile, "mirror:", "mirror:\n  segments: {parallel: 17}", "mirror.segments.parallel"},
 		"a node's hub without hosts":            {node, nodeFile, "hosts: [docker.io]", "hosts: []", "hubs[0].hosts"},
 		"an IPv6 host without its brackets":     {node, nodeFile, "hosts: [docker.io]", "hosts: ['fd00::1']", "hubs[0].hosts[0]"},
+		"a hub asked too often":                 {node, nodeFile, "revision: ", "probeInterval: 10ms\nrevision: ", "probeInterval"},
+		"a fallback nobody knows":               {node, nodeFile, "endpoint: ", "fallback: Other\n  endpoint: ", "hubs[0].fallback"},
 		"an endpoint with a path":               {node, nodeFile, "http://10.96.31.7:5000", "http://10.96.31.7:5000/", "hubs[0].endpoint"},
 		"a dial time-out of nothing":            {node, nodeFile, "  uid: u", "  uid: u\n  dialTimeout: 0s", "hubs[0].dialTimeout"},
 		"an endpoint that is not a URL":         {node, nodeFile, "http://10.96.31.7:5000", "10.96.31.7:5000", "hubs[0].endpoint"},
@@ -177,10 +179,11 @@ func TestValidateHost(t *testing.T) {
 
 func TestEncodeRoundTrips(t *testing.T) {
 	t.Parallel()
-	want := &NodeConfiguration{Revision: 7, Hubs: []NodeHub{{
+	want := &NodeConfiguration{Revision: 7, ProbeInterval: &metav1.Duration{Duration: 4 * time.Second}, Hubs: []NodeHub{{
 		Name: "a", UID: "u", Revision: 7, Hosts: []string{"a.io"}, Endpoint: "http://[fd00::1]:5000",
 		DialTimeout: &metav1.Duration{Duration: 2 * time.Second},
 		Selector:    &metav1.LabelSelector{MatchLabels: map[string]string{"zone": "a"}},
+		Fallback:    NodeFallbackNone,
 	}}}
 	data, err := Encode(want)
 	if err != nil {

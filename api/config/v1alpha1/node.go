@@ -35,6 +35,10 @@ type NodeConfiguration struct {
 	// Revision grows with every change of the rest. An agent reports the revision that is in force.
 	Revision int64 `json:"revision"`
 
+	// ProbeInterval is how often each node asks each hub whether it answers: a hub is asked as many times in it as there are
+	// nodes that it selects. From 1s to 1m. Default: 2s.
+	ProbeInterval *metav1.Duration `json:"probeInterval,omitempty"`
+
 	// Hubs, the oldest first: where two that select a node claim one host, the first has it.
 	Hubs []NodeHub `json:"hubs,omitempty"`
 }
@@ -62,10 +66,31 @@ type NodeHub struct {
 
 	// Selector chooses nodes by their labels. Default: every node.
 	Selector *metav1.LabelSelector `json:"selector,omitempty"`
+
+	// Fallback is what becomes of pulls while the hub does not answer: Upstream or None. Default: Upstream. It is not
+	// filled in, so that what was written without it stays the same.
+	Fallback NodeFallback `json:"fallback,omitempty"`
 }
+
+// NodeFallback is what becomes of a node's pulls while a hub does not answer.
+type NodeFallback string
+
+// What a NodeFallback can be.
+const (
+	// NodeFallbackUpstream: they go to the upstream. A hub that does not answer is withdrawn from the node.
+	NodeFallbackUpstream NodeFallback = "Upstream"
+	// NodeFallbackNone: they fail, since there is no upstream that could be asked. The hub stays on the node.
+	NodeFallbackNone NodeFallback = "None"
+)
+
+// Stays says whether the hub stays on a node that it does not answer.
+func (h NodeHub) Stays() bool { return h.Fallback == NodeFallbackNone }
+
+const shortestProbeInterval, longestProbeInterval = time.Second, time.Minute
 
 // Default fills in what was left out.
 func (c *NodeConfiguration) Default() {
+	setDefaultDuration(&c.ProbeInterval, 2*time.Second)
 	for i := range c.Hubs {
 		setDefaultDuration(&c.Hubs[i].DialTimeout, time.Second)
 	}
@@ -74,6 +99,9 @@ func (c *NodeConfiguration) Default() {
 // Validate says everything that is wrong with the file, each error with the field's name.
 func (c *NodeConfiguration) Validate() error {
 	var errs []error
+	if i := c.ProbeInterval; i != nil && (i.Duration < shortestProbeInterval || i.Duration > longestProbeInterval) {
+		errs = append(errs, fmt.Errorf("probeInterval: %s is not from %s to %s", i.Duration, shortestProbeInterval, longestProbeInterval))
+	}
 	for i, hub := range c.Hubs {
 		errs = append(errs, hub.validate(fmt.Sprintf("hubs[%d]", i)))
 	}
@@ -95,6 +123,11 @@ func (h NodeHub) validate(field string) error {
 		errs = append(errs, fmt.Errorf("%s.selector: %w", field, err))
 	}
 	errs = append(errs, validateEndpoint(field+".endpoint", h.Endpoint))
+	switch h.Fallback {
+	case "", NodeFallbackUpstream, NodeFallbackNone:
+	default:
+		errs = append(errs, fmt.Errorf("%s.fallback: %q is not %s or %s", field, h.Fallback, NodeFallbackUpstream, NodeFallbackNone))
+	}
 	if h.DialTimeout != nil && h.DialTimeout.Duration <= 0 {
 		errs = append(errs, fmt.Errorf("%s.dialTimeout: %s is not positive", field, h.DialTimeout.Duration))
 	}

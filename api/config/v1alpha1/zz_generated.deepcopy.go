@@ -170,6 +170,11 @@ func (in *NodeAgentConfiguration) DeepCopy() *NodeAgentConfiguration {
 func (in *NodeConfiguration) DeepCopyInto(out *NodeConfiguration) {
 	*out = *in
 	out.TypeMeta = in.TypeMeta
+	if in.ProbeInterval != nil {
+		in, out := &in.ProbeInterval, &out.ProbeInterval
+		*out = new(v1.Duration)
+		**out = **in
+	}
 	if in.Hubs != nil {
 		in, out := &in.Hubs, &out.Hubs
 		*out = make([]NodeHub, len(*in))

@@ -15,7 +15,8 @@ import (
 var ErrForeign = errors.New("the file does not begin with RegistryHub's mark")
 
 type document struct {
-	Host map[string]table `toml:"host"`
+	Server string           `toml:"server"`
+	Host   map[string]table `toml:"host"`
 }
 
 type table struct {
@@ -33,7 +34,7 @@ func Decode(data []byte) (File, error) {
 	if err := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields().Decode(&doc); err != nil {
 		return File{}, fmt.Errorf("decoding hosts.toml of hub %q: %w", hub, err)
 	}
-	f := File{Hub: hub, Revision: revision}
+	f := File{Hub: hub, Revision: revision, Server: doc.Server}
 	for _, url := range hostsInOrder(data) {
 		mirror, err := doc.Host[url].mirror(url)
 		if err != nil {

@@ -25,6 +25,10 @@ type File struct {
 
 	// Mirrors are tried in this order, and the upstream after them. At least one.
 	Mirrors []Mirror
+
+	// Server is asked after the mirrors instead of the upstream: a mirror's URL again, where there must be no other way.
+	// Default: the namespace's own registry.
+	Server string
 }
 
 // Mirror is one registry that is tried before the upstream, for pulls only.
@@ -50,6 +54,9 @@ func Encode(f File) ([]byte, error) {
 	}
 	var out bytes.Buffer
 	fmt.Fprintln(&out, mark(f.Hub, f.Revision))
+	if f.Server != "" {
+		fmt.Fprintf(&out, "\nserver = %s\n", quote(f.Server))
+	}
 	for _, m := range f.Mirrors {
 		fmt.Fprintf(&out, "\n[host.%s]\n", quote(m.URL))
 		fmt.Fprintf(&out, "  capabilities = %s\n", quoteAll(capabilities))
@@ -81,6 +88,9 @@ func (f File) validate() error {
 		if err := m.validate(); err != nil {
 			return fmt.Errorf("mirror %q: %w", m.URL, err)
 		}
+	}
+	if f.Server != "" && !seen[f.Server] {
+		return fmt.Errorf("server %q is none of its mirrors: leave it out for the upstream", f.Server)
 	}
 	return nil
 }

@@ -41,6 +41,25 @@ func TestEncodeWritesTheMarkAndTheMirrorsInOrder(t *testing.T) {
 	}
 }
 
+func TestEncodeWritesTheServerBeforeTheTables(t *testing.T) {
+	t.Parallel()
+	got, err := Encode(File{Hub: "a", Revision: 1, Server: "http://h:5000", Mirrors: []Mirror{{URL: "http://h:5000", DialTimeout: time.Second}}})
+	if err != nil {
+		t.Fatalf("Encode: %v", err)
+	}
+	want := `# Written by RegistryHub for hub "a", revision 1. Changes made here are undone.
+
+server = "http://h:5000"
+
+[host."http://h:5000"]
+  capabilities = ["pull", "resolve"]
+  dial_timeout = "1s"
+`
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Errorf("Encode (-want +got):\n%s", diff)
+	}
+}
+
 func TestEncodeRefusesWhatContainerdWouldNotTakeAsMeant(t *testing.T) {
 	t.Parallel()
 	good := Mirror{URL: "http://10.96.31.7:5000", DialTimeout: time.Second}
@@ -49,6 +68,7 @@ func TestEncodeRefusesWhatContainerdWouldNotTakeAsMeant(t *testing.T) {
 		want string
 	}{
 		"no mirror":                     {File{Hub: "h"}, "has no mirror"},
+		"a server of somebody else":     {File{Hub: "h", Mirrors: []Mirror{good}, Server: "https://docker.io"}, "none of its mirrors"},
 		"a mirror twice":                {File{Hub: "h", Mirrors: []Mirror{good, good}}, "there twice"},
 		"a name that is not UTF-8":      {File{Hub: "\xff", Mirrors: []Mirror{good}}, "not UTF-8"},
 		"a URL that is not UTF-8":       {one("http://\xff", time.Second), "not a URL"},
@@ -80,7 +100,8 @@ func TestDecodeRefusesWhatEncodeDidNotWrite(t *testing.T) {
 	t.Parallel()
 	first := mark("h", 1) + "\n"
 	for name, tc := range map[string]struct{ data, want string }{
-		"a server of its own":    {first + "server = \"https://x\"\n[host.\"http://h\"]\n", "strict mode"},
+		"a server of its own":    {first + "server = \"https://x\"\n[host.\"http://h\"]\ncapabilities = [\"pull\",\"resolve\"]\ndial_timeout = \"1s\"\n", "none of its mirrors"},
+		"a key of its own":       {first + "other = \"https://x\"\n[host.\"http://h\"]\n", "strict mode"},
 		"no table":               {first, "has no mirror"},
 		"other capabilities":     {first + "[host.\"http://h\"]\ncapabilities = [\"push\"]\n", "capabilities are"},
 		"no dial_timeout":        {first + "[host.\"http://h\"]\ncapabilities = [\"pull\",\"resolve\"]\n", "dial_timeout"},
