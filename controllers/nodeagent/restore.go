@@ -6,14 +6,16 @@ import (
 
 	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
 )
 
-// restoreWhenUninstalled takes the node back to how it was without us when the agent's DaemonSet is gone or going.
+// restoreWhenUninstalled takes the node back to how it was without us when the agent is uninstalled.
 // When that cannot be found out the files stay: they cost a pull little, and an upgrade must not cost it the cache.
 func restoreWhenUninstalled(ctx context.Context, reader client.Reader, namespace string, keeper *keeper, log logr.Logger) error {
 	uninstalled, err := isUninstalled(ctx, reader, namespace)
@@ -32,13 +34,23 @@ func restoreWhenUninstalled(ctx context.Context, reader client.Reader, namespace
 	return nil
 }
 
+// isUninstalled: the DaemonSet is gone or going, or its namespace is. A namespace that is deleted takes its Pods before
+// anything else from Kubernetes 1.33 on (KEP-5080), so that an agent that it ends still sees a healthy DaemonSet.
 func isUninstalled(ctx context.Context, reader client.Reader, namespace string) (bool, error) {
-	daemonSet := &metav1.PartialObjectMetadata{}
-	daemonSet.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("DaemonSet"))
-	key := client.ObjectKey{Namespace: namespace, Name: configv1alpha1.NodeAgentName}
-	err := reader.Get(ctx, key, daemonSet)
+	daemonSet := client.ObjectKey{Namespace: namespace, Name: configv1alpha1.NodeAgentName}
+	going, err := isGoing(ctx, reader, appsv1.SchemeGroupVersion.WithKind("DaemonSet"), daemonSet)
+	if going || err != nil {
+		return going, err
+	}
+	return isGoing(ctx, reader, corev1.SchemeGroupVersion.WithKind("Namespace"), client.ObjectKey{Name: namespace})
+}
+
+func isGoing(ctx context.Context, reader client.Reader, kind schema.GroupVersionKind, key client.ObjectKey) (bool, error) {
+	object := &metav1.PartialObjectMetadata{}
+	object.SetGroupVersionKind(kind)
+	err := reader.Get(ctx, key, object)
 	if apierrors.IsNotFound(err) {
 		return true, nil
 	}
-	return err == nil && !daemonSet.DeletionTimestamp.IsZero(), err
+	return err == nil && !object.DeletionTimestamp.IsZero(), err
 }

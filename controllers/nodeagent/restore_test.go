@@ -8,6 +8,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -23,20 +24,26 @@ func TestTheNodeIsRestoredOnlyWhenTheAgentIsUninstalled(t *testing.T) {
 	going.DeletionTimestamp = new(metav1.Now())
 	elsewhere := daemonSet.DeepCopy()
 	elsewhere.Namespace = "default"
+	home := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
+	ending := home.DeepCopy()
+	ending.Finalizers = []string{"kubernetes"}
+	ending.DeletionTimestamp = new(metav1.Now())
 	for name, tc := range map[string]struct {
 		there  client.Object
+		home   client.Object
 		getErr error
 		want   []string
 	}{
-		"the DaemonSet is there":          {there: daemonSet, want: []string{"docker.io"}},
-		"it is being deleted":             {there: going, want: []string{}},
-		"it is gone":                      {there: elsewhere, want: []string{}},
-		"the API server cannot be asked":  {there: daemonSet, getErr: errors.New("refused"), want: []string{"docker.io"}},
-		"the API server does not let ask": {there: elsewhere, getErr: context.DeadlineExceeded, want: []string{"docker.io"}},
+		"the DaemonSet is there":          {there: daemonSet, home: home, want: []string{"docker.io"}},
+		"it is being deleted":             {there: going, home: home, want: []string{}},
+		"it is gone":                      {there: elsewhere, home: home, want: []string{}},
+		"its namespace is being deleted":  {there: daemonSet, home: ending, want: []string{}},
+		"the API server cannot be asked":  {there: daemonSet, home: home, getErr: errors.New("refused"), want: []string{"docker.io"}},
+		"the API server does not let ask": {there: elsewhere, home: home, getErr: context.DeadlineExceeded, want: []string{"docker.io"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newBench(t, configMap(t, configuration(5, hub("docker-io", "docker.io"))), ownNode(nil), ownMirror(), tc.there.DeepCopyObject().(client.Object))
+			b := newBench(t, configMap(t, configuration(5, hub("docker-io", "docker.io"))), ownNode(nil), ownMirror(), tc.there.DeepCopyObject().(client.Object), tc.home.DeepCopyObject().(client.Object))
 			b.mustPass()
 			reader := interceptor.NewClient(b.api.(client.WithWatch), interceptor.Funcs{
 				Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
