@@ -8,12 +8,12 @@ import (
 )
 
 // NextConfiguration is what all nodes should be told: pure, of what they were told, the highest revision that any
-// of them reported, the hubs, and the hosts that hubs lost to older ones. It returns present itself when there is
+// of them reported, the hubs, the hosts that hubs lost to older ones, and how many nodes there are. It returns present itself when there is
 // nothing to change.
 //
 // The revision grows with every change, and an entry has that of its last change. A revision must never come twice
 // with different content, so what was lost, or set back by hand, begins anew above all that was reported.
-func NextConfiguration(present *configv1alpha1.NodeConfiguration, reported int64, hubs []v1alpha1.RegistryHub, conflicts map[string][]Conflict) *configv1alpha1.NodeConfiguration {
+func NextConfiguration(present *configv1alpha1.NodeConfiguration, reported int64, hubs []v1alpha1.RegistryHub, conflicts map[string][]Conflict, nodes int) *configv1alpha1.NodeConfiguration {
 	trusted := present != nil && present.Revision >= reported
 	floor := reported
 	if present != nil {
@@ -26,7 +26,11 @@ func NextConfiguration(present *configv1alpha1.NodeConfiguration, reported int64
 			next.Hubs[i].Revision = was.Revision
 		}
 	}
-	if trusted && sameEntries(present.Hubs, next.Hubs) {
+	if present != nil {
+		next.ProbeInterval = present.ProbeInterval
+	}
+	next.ProbeInterval = probeInterval(next.ProbeInterval, nodes)
+	if trusted && sameEntries(present.Hubs, next.Hubs) && sameProbeInterval(present, next) {
 		return present
 	}
 	return next

@@ -78,7 +78,7 @@ func (r *ConfigurationReconciler) next(ctx context.Context, present *configv1alp
 	if err != nil {
 		return nil, err
 	}
-	return NextConfiguration(present, highestRevision(snapshot), hubs.Items, Conflicts(hubs.Items, snapshot.Nodes)), nil
+	return NextConfiguration(present, highestRevision(snapshot), hubs.Items, Conflicts(hubs.Items, snapshot.Nodes), len(snapshot.Nodes)), nil
 }
 
 func (r *ConfigurationReconciler) key() client.ObjectKey {

@@ -137,11 +137,11 @@ func TestNextConfiguration(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := nodes.NextConfiguration(tc.present, tc.reported, tc.hubs, nodes.Conflicts(tc.hubs, nil))
+			got := nodes.NextConfiguration(tc.present, tc.reported, tc.hubs, nodes.Conflicts(tc.hubs, nil), 0)
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("next (-want +got):\n%s", diff)
 			}
-			if again := nodes.NextConfiguration(got, max(tc.reported, got.Revision), tc.hubs, nodes.Conflicts(tc.hubs, nil)); again != got {
+			if again := nodes.NextConfiguration(got, max(tc.reported, got.Revision), tc.hubs, nodes.Conflicts(tc.hubs, nil), 0); again != got {
 				t.Errorf("it is not at rest: %+v became %+v", got, again)
 			}
 		})
