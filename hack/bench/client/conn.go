@@ -6,6 +6,8 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -61,9 +63,9 @@ type Conn struct {
 	buffer  []byte
 }
 
-// Dial connects to an address.
-func Dial(ctx context.Context, address string) (*Conn, error) {
-	connection, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+// Dial connects to an address, over TLS where there are roots to trust.
+func Dial(ctx context.Context, address string, roots *x509.CertPool) (*Conn, error) {
+	connection, err := dialer(roots).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the server that is measured: %w", err)
 	}
@@ -71,6 +73,15 @@ func Dial(ctx context.Context, address string) (*Conn, error) {
 		Conn: connection, address: address,
 		reader: bufio.NewReaderSize(connection, 8<<10), buffer: make([]byte, bufferSize),
 	}, nil
+}
+
+func dialer(roots *x509.CertPool) interface {
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+} {
+	if roots == nil {
+		return &net.Dialer{}
+	}
+	return &tls.Dialer{Config: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13}}
 }
 
 // Ask asks and reads the answer to its end. An answer other than 200 and 206 is an error.

@@ -19,7 +19,7 @@ func TestAnAnswerIsReadToItsEnd(t *testing.T) {
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
 	}))
 	defer server.Close()
-	connection, err := Dial(t.Context(), server.Listener.Addr().String())
+	connection, err := Dial(t.Context(), server.Listener.Addr().String(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -15,6 +16,8 @@ import (
 type Load struct {
 	// Address of the server.
 	Address string
+	// Roots to trust; nil: without TLS.
+	Roots   *x509.CertPool
 	Request Request
 	// Clients, each with a connection that it keeps.
 	Clients int
@@ -52,7 +55,7 @@ func (l Load) Run(ctx context.Context, begun, ended func() error) (Outcome, erro
 func (l Load) connect(ctx context.Context) ([]*Conn, error) {
 	var connections []*Conn
 	for range l.Clients {
-		connection, err := Dial(ctx, l.Address)
+		connection, err := Dial(ctx, l.Address, l.Roots)
 		if err == nil {
 			connections = append(connections, connection)
 			_, err = connection.Ask(Request{Method: "HEAD", Target: l.Request.Target})

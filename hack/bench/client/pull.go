@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"crypto/x509"
 	"sync"
 	"time"
 
@@ -17,6 +18,8 @@ const parallel = 3
 type Puller struct {
 	// Address of the server.
 	Address string
+	// Roots to trust; nil: without TLS.
+	Roots *x509.CertPool
 	// Query that is added to each target, such as ?ns=.
 	Query string
 }
@@ -71,7 +74,7 @@ func (p Puller) Ask(ctx context.Context, request Request) (Answer, error) {
 
 // AskSlowly is Ask, but calls taken whenever bytes were read, before more is read.
 func (p Puller) AskSlowly(ctx context.Context, request Request, taken Taken) (Answer, error) {
-	connection, err := Dial(ctx, p.Address)
+	connection, err := Dial(ctx, p.Address, p.Roots)
 	if err != nil {
 		return Answer{}, err
 	}

@@ -40,6 +40,8 @@ type Place struct {
 	Upstream string
 	// Tree is the directory of what the upstream serves.
 	Tree string
+	// TLS has clients served over it, with a certificate that is made for it.
+	TLS bool
 }
 
 // Server is a contender that runs.
@@ -62,17 +64,11 @@ func Start(ctx context.Context, name string, place Place) (*Server, error) {
 		return nil, err
 	}
 	server := &Server{Puller: client.Puller{Address: address}, place: place, hashes: name == Ours || name == Distribution}
-	switch name {
-	case Ours:
-		err = server.ours(ctx)
-	case Distribution:
-		err = server.distribution()
-	case ProxyCache:
-		err = server.nginx(proxyCache(server))
-	case Static:
-		err = server.nginx(static(server))
-	default:
-		err = fmt.Errorf("there is no contender %q", name)
+	if place.TLS {
+		server.Roots, err = server.makeCertificate()
+	}
+	if err == nil {
+		err = server.prepare(ctx, name)
 	}
 	if err == nil {
 		_, err = server.Restart(ctx)
@@ -81,6 +77,22 @@ func Start(ctx context.Context, name string, place Place) (*Server, error) {
 		return nil, fmt.Errorf("starting %s: %w", name, err)
 	}
 	return server, nil
+}
+
+// prepare writes what a contender is configured with.
+func (s *Server) prepare(ctx context.Context, name string) error {
+	switch name {
+	case Ours:
+		return s.ours(ctx)
+	case Distribution:
+		return s.distribution()
+	case ProxyCache:
+		return s.nginx(proxyCache(s))
+	case Static:
+		return s.nginx(static(s))
+	default:
+		return fmt.Errorf("there is no contender %q", name)
+	}
 }
 
 // Restart starts the contender again in the same place, when it has ended, and returns how long it took until it answered.

@@ -33,7 +33,7 @@ const proxyCacheText = `
   proxy_cache_path %[1]s levels=1:2 keys_zone=registry:64m max_size=50g inactive=7d use_temp_path=off;
   upstream origin { server %[2]s; keepalive 32; }
   server {
-    listen %[3]s;
+    listen %[3]s%[4]s;
     location / {
       proxy_pass http://origin;
       proxy_http_version 1.1;
@@ -50,17 +50,25 @@ const proxyCacheText = `
 
 const staticText = `
   server {
-    listen %[1]s;
+    listen %[1]s%[3]s;
     root %[2]s;
     location = /v2/ { return 200; }
   }
 `
 
 func proxyCache(s *Server) string {
-	return fmt.Sprintf(proxyCacheText, s.cache(), s.place.Upstream, s.Address)
+	return fmt.Sprintf(proxyCacheText, s.cache(), s.place.Upstream, s.Address, s.nginxTLS())
 }
 
-func static(s *Server) string { return fmt.Sprintf(staticText, s.Address, s.place.Tree) }
+func static(s *Server) string { return fmt.Sprintf(staticText, s.Address, s.place.Tree, s.nginxTLS()) }
+
+// nginxTLS follows the address that a server of nginx listens on. The buffers are those that it has by default.
+func (s *Server) nginxTLS() string {
+	if !s.place.TLS {
+		return ""
+	}
+	return fmt.Sprintf(" ssl;\n    ssl_protocols TLSv1.3;\n    ssl_certificate %[1]s/tls.crt;\n    ssl_certificate_key %[1]s/tls.key", s.place.Directory)
+}
 
 func (s *Server) nginx(servers string) error {
 	user := ""

@@ -16,9 +16,13 @@ func (s *Server) ours(ctx context.Context) error {
 		return err
 	}
 	s.Query = "?ns=" + host
+	listen := config.ListenConfiguration{Registry: s.Address, Diagnostics: diagnostics}
+	if s.place.TLS {
+		listen.TLS = &config.ListenTLS{CertificateDirectory: s.place.Directory}
+	}
 	data, err := config.Encode(&config.ProxyConfiguration{
 		Hub:    "bench",
-		Listen: config.ListenConfiguration{Registry: s.Address, Diagnostics: diagnostics},
+		Listen: listen,
 		Store:  config.StoreConfiguration{Directory: s.cache()},
 		Mirror: &config.MirrorConfiguration{Hosts: []config.MirrorHost{{
 			Host:      host,

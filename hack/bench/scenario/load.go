@@ -53,7 +53,7 @@ func (b *Bench) loaded(ctx context.Context, s *contender.Server, request client.
 	var before, used time.Duration
 	var asked int64
 	request.Target += s.Query
-	outcome, err := client.Load{Address: s.Address, Request: request, Clients: clients, For: b.For}.Run(ctx,
+	outcome, err := client.Load{Address: s.Address, Roots: s.Roots, Request: request, Clients: clients, For: b.For}.Run(ctx,
 		func() (err error) {
 			asked, err = b.asked(ctx)
 			if err == nil {

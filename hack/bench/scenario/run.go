@@ -52,13 +52,13 @@ func (r *running) end() error {
 	return errors.Join(err, os.RemoveAll(r.directory))
 }
 
-func (b *Bench) start(ctx context.Context, name string) (*running, error) {
+func (b *Bench) start(ctx context.Context, f Family, name string) (*running, error) {
 	directory, err := os.MkdirTemp(b.Directory, "run-")
 	if err != nil {
 		return nil, fmt.Errorf("making a directory for %s: %w", name, err)
 	}
 	server, err := contender.Start(ctx, name, contender.Place{
-		Programs: b.Programs, Directory: directory, Upstream: b.Upstream.Address, Tree: b.Tree.Directory,
+		Programs: b.Programs, Directory: directory, Upstream: b.Upstream.Address, Tree: b.Tree.Directory, TLS: f.TLS,
 	})
 	return &running{Server: server, directory: directory}, err
 }
@@ -70,7 +70,7 @@ func (b *Bench) prepared(ctx context.Context, f Family) (map[string]*running, er
 	}
 	for _, name := range f.Contenders {
 		b.Step("%s: preparing %s", f.Name, name)
-		server, err := b.start(ctx, name)
+		server, err := b.start(ctx, f, name)
 		if err != nil {
 			return servers, err
 		}
@@ -93,7 +93,7 @@ func (b *Bench) measure(ctx context.Context, f Family, c Case, servers map[strin
 	for round := range rounds {
 		for _, name := range f.Contenders {
 			b.Step("%s: run %d of %d: %s", c.Name, round+1, rounds, name)
-			figures, err := b.once(ctx, c, name, servers[name])
+			figures, err := b.once(ctx, f, c, name, servers[name])
 			if err != nil {
 				return report.Result{}, fmt.Errorf("%s: %w", name, err)
 			}
@@ -110,9 +110,9 @@ func (b *Bench) measure(ctx context.Context, f Family, c Case, servers map[strin
 	return result, nil
 }
 
-func (b *Bench) once(ctx context.Context, c Case, name string, server *running) (figures report.Figures, err error) {
+func (b *Bench) once(ctx context.Context, f Family, c Case, name string, server *running) (figures report.Figures, err error) {
 	if server == nil {
-		if server, err = b.start(ctx, name); err != nil {
+		if server, err = b.start(ctx, f, name); err != nil {
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, server.end()) }()

@@ -52,6 +52,8 @@ type Family struct {
 	// with a new process and an empty cache.
 	Prepare func(ctx context.Context, b *Bench, s *contender.Server) error
 	Cases   []Case
+	// TLS has the contenders serve over it.
+	TLS bool
 	// Note stands in the place of cases that there are not, and says why.
 	Note string
 }
@@ -72,10 +74,6 @@ func Families() []Family {
 	return []Family{
 		hits(), tls(), small(), tags(), cold(), layer(), herd(), ranges(), slow(), kills(), restart(),
 	}
-}
-
-func tls() Family {
-	return Family{Name: "tls", Title: "The same over TLS", Note: "not yet: TLS is issue 4"}
 }
 
 // memory is the last column of most tables.
