@@ -43,13 +43,16 @@ var arrows = []struct {
 	{"proxy/writable", []string{"proxy/metrics", "proxy/store"}},
 	{"proxy/pullthrough", []string{"api/config", "proxy/distspec", "proxy/rules", "proxy/upstream", "proxy/metrics", "proxy/store"}},
 	{"proxy", []string{"api/config", "proxy"}},
+	{"controllers/internal/pki", nil},
 	{"controllers/internal", []string{"api", "controllers/internal"}},
 	{"controllers/resources", []string{"api"}},
 	{"controllers/nodeagent/hoststoml", nil},
 	{"controllers/nodeagent/certsd", nil},
 	{"controllers/nodeagent/probe", nil},
+	{"controllers/nodeagent/tlsfiles", nil},
 	{"controllers/nodeagent", []string{"api", "controllers/internal", "controllers/nodeagent"}},
 	{"controllers/nodes", []string{"api", "controllers/internal", "controllers/resources"}},
+	{"controllers/certificates", []string{"api", "controllers/internal", "controllers/resources", "controllers/nodes"}},
 	{"controllers/registryhub", []string{"api", "controllers/internal", "controllers/resources", "controllers/nodes"}},
 	{"controllers", []string{"api", "controllers"}},
 	{"cmd/registryhub", []string{"api", "controllers", "proxy"}},
@@ -59,6 +62,7 @@ var arrows = []struct {
 // pure packages decide from values alone: time comes in as a value, and nothing is read, written or logged.
 var pure = []string{
 	"proxy/distspec", "proxy/rules", "proxy/evict", "controllers/resources", "controllers/nodeagent/hoststoml",
+	"controllers/internal/pki",
 }
 
 // loops lie below the pure package whose decisions they apply, and are not pure.
