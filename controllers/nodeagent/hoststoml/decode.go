@@ -20,8 +20,10 @@ type document struct {
 }
 
 type table struct {
-	Capabilities []string `toml:"capabilities"`
-	DialTimeout  string   `toml:"dial_timeout"`
+	Capabilities []string   `toml:"capabilities"`
+	DialTimeout  string     `toml:"dial_timeout"`
+	CA           string     `toml:"ca"`
+	Client       [][]string `toml:"client"`
 }
 
 // Decode reads a file that Encode wrote, and refuses any other: ErrForeign when the mark is missing.
@@ -56,7 +58,15 @@ func (t table) mirror(url string) (Mirror, error) {
 	if err != nil {
 		return Mirror{}, fmt.Errorf("dial_timeout: %w", err)
 	}
-	return Mirror{URL: url, DialTimeout: timeout}, nil
+	m := Mirror{URL: url, DialTimeout: timeout, CA: t.CA}
+	switch {
+	case len(t.Client) == 0:
+		return m, nil
+	case len(t.Client) > 1 || len(t.Client[0]) != 2:
+		return Mirror{}, errors.New("client: want one pair of a certificate and its key")
+	}
+	m.ClientCertificate, m.ClientKey = t.Client[0][0], t.Client[0][1]
+	return m, nil
 }
 
 // hostsInOrder are the keys of the host tables as the file has them, which a map would lose. It reads as

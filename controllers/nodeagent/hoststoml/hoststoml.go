@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"path"
 	"reflect"
 	"time"
 	"unicode/utf8"
@@ -40,6 +41,14 @@ type Mirror struct {
 	// DialTimeout bounds the TCP connect, so that an address nobody answers at costs a pull this much and not
 	// half a minute. Known to containerd from 2.1 on, ignored before.
 	DialTimeout time.Duration
+
+	// CA is the file with the certificates that the mirror's is signed by. "": the node's own roots. containerd fails
+	// every pull, with no fallback, when it is missing or holds no certificate.
+	CA string
+
+	// ClientCertificate and ClientKey are the files that show the mirror who asks. Both or neither; missing files fail
+	// every pull too.
+	ClientCertificate, ClientKey string
 }
 
 // capabilities of every mirror. Without them containerd would push to it too; `referrers` makes versions before
@@ -61,6 +70,12 @@ func Encode(f File) ([]byte, error) {
 		fmt.Fprintf(&out, "\n[host.%s]\n", quote(m.URL))
 		fmt.Fprintf(&out, "  capabilities = %s\n", quoteAll(capabilities))
 		fmt.Fprintf(&out, "  dial_timeout = %s\n", quote(m.DialTimeout.String()))
+		if m.CA != "" {
+			fmt.Fprintf(&out, "  ca = %s\n", quote(m.CA))
+		}
+		if m.ClientCertificate != "" {
+			fmt.Fprintf(&out, "  client = [%s]\n", quoteAll([]string{m.ClientCertificate, m.ClientKey}))
+		}
 	}
 	back, err := Decode(out.Bytes())
 	if err != nil {
@@ -107,6 +122,24 @@ func (m Mirror) validate() error {
 		return errors.New("it holds more than scheme, host and port: leave the rest out, a final slash too")
 	case m.DialTimeout <= 0:
 		return fmt.Errorf("dial timeout %s: it must be above zero, since containerd takes zero for no limit", m.DialTimeout)
+	}
+	return m.validateTLS(u.Scheme)
+}
+
+// validateTLS refuses TLS keys on an http mirror, which containerd would ask by https first, and paths that it would
+// look for beside the file, which the next swap takes away.
+func (m Mirror) validateTLS(scheme string) error {
+	if (m.ClientCertificate == "") != (m.ClientKey == "") {
+		return errors.New("a client certificate and its key go together")
+	}
+	for _, file := range []string{m.CA, m.ClientCertificate, m.ClientKey} {
+		switch {
+		case file == "":
+		case scheme != "https":
+			return errors.New("TLS files need an https URL")
+		case !utf8.ValidString(file) || !path.IsAbs(file) || path.Clean(file) != file:
+			return fmt.Errorf("%q is not a clean absolute path", file)
+		}
 	}
 	return nil
 }

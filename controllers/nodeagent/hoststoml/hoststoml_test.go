@@ -3,6 +3,7 @@ package hoststoml
 import (
 	"errors"
 	"net"
+	"path"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,6 +23,8 @@ func TestEncodeWritesTheMarkAndTheMirrorsInOrder(t *testing.T) {
 	got, err := Encode(File{Hub: "docker-io", Revision: 9, Mirrors: []Mirror{
 		{URL: "http://[fd00::7]:5000", DialTimeout: time.Second},
 		{URL: "http://10.96.31.7:5000", DialTimeout: 1500 * time.Millisecond},
+		{URL: "https://10.96.31.7:5000", DialTimeout: time.Second, CA: "/run/r/ca.pem"},
+		{URL: "https://10.96.31.8:5000", DialTimeout: time.Second, CA: "/run/r/ca.pem", ClientCertificate: "/run/r/c.pem", ClientKey: "/run/r/k.pem"},
 	}})
 	if err != nil {
 		t.Fatalf("Encode: %v", err)
@@ -35,6 +38,17 @@ func TestEncodeWritesTheMarkAndTheMirrorsInOrder(t *testing.T) {
 [host."http://10.96.31.7:5000"]
   capabilities = ["pull", "resolve"]
   dial_timeout = "1.5s"
+
+[host."https://10.96.31.7:5000"]
+  capabilities = ["pull", "resolve"]
+  dial_timeout = "1s"
+  ca = "/run/r/ca.pem"
+
+[host."https://10.96.31.8:5000"]
+  capabilities = ["pull", "resolve"]
+  dial_timeout = "1s"
+  ca = "/run/r/ca.pem"
+  client = [["/run/r/c.pem", "/run/r/k.pem"]]
 `
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Errorf("Encode (-want +got):\n%s", diff)
@@ -82,6 +96,12 @@ func TestEncodeRefusesWhatContainerdWouldNotTakeAsMeant(t *testing.T) {
 		"user information":              {one("http://a:b@h", time.Second), "leave the rest out"},
 		"a query":                       {one("http://h?a=b", time.Second), "leave the rest out"},
 		"an IPv6 address without marks": {one("http://fd00::7:5000", time.Second), "not a URL"},
+		"a CA for http":                 {tlsOf("http://h", "/ca.pem", "", ""), "need an https URL"},
+		"a relative CA":                 {tlsOf("https://h", "ca.pem", "", ""), "absolute path"},
+		"a CA with dots":                {tlsOf("https://h", "/a/../ca.pem", "", ""), "absolute path"},
+		"a certificate without a key":   {tlsOf("https://h", "", "/c.pem", ""), "go together"},
+		"a key without a certificate":   {tlsOf("https://h", "", "", "/k.pem"), "go together"},
+		"a relative key":                {tlsOf("https://h", "", "/c.pem", "k.pem"), "absolute path"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -96,6 +116,10 @@ func one(url string, timeout time.Duration) File {
 	return File{Hub: "h", Mirrors: []Mirror{{URL: url, DialTimeout: timeout}}}
 }
 
+func tlsOf(url, ca, certificate, key string) File {
+	return File{Hub: "h", Mirrors: []Mirror{{URL: url, DialTimeout: time.Second, CA: ca, ClientCertificate: certificate, ClientKey: key}}}
+}
+
 func TestDecodeRefusesWhatEncodeDidNotWrite(t *testing.T) {
 	t.Parallel()
 	first := mark("h", 1) + "\n"
@@ -108,6 +132,7 @@ func TestDecodeRefusesWhatEncodeDidNotWrite(t *testing.T) {
 		"a syntax error":         {first + "[host", "decoding"},
 		"the same table again":   {first + "[host.\"http://h\"]\n[host.\"http://h\"]\n", "decoding"},
 		"a URL that is not one":  {first + "[host.\"x\"]\ncapabilities = [\"pull\",\"resolve\"]\ndial_timeout = \"1s\"\n", "absolute"},
+		"a lonely certificate":   {first + "[host.\"https://h\"]\ncapabilities = [\"pull\",\"resolve\"]\ndial_timeout = \"1s\"\nclient = [[\"/c.pem\"]]\n", "one pair"},
 		"a deeper table is more": {first + "[host.\"http://h\".header]\n", "strict mode"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -172,10 +197,15 @@ func TestEveryFileReadsBack(t *testing.T) {
 
 func anyFile(t *rapid.T) File {
 	mirror := rapid.Custom(func(t *rapid.T) Mirror {
-		return Mirror{
+		m := Mirror{
 			URL:         rapid.SampledFrom([]string{"http", "https"}).Draw(t, "scheme") + "://" + anyAuthority(t),
 			DialTimeout: time.Duration(rapid.Int64Range(1, int64(time.Hour)).Draw(t, "timeout")),
 		}
+		if strings.HasPrefix(m.URL, "https:") && rapid.Bool().Draw(t, "with TLS files") {
+			file := rapid.String().Filter(func(s string) bool { return path.Clean("/"+s) == "/"+s })
+			m.CA, m.ClientCertificate, m.ClientKey = "/"+file.Draw(t, "ca"), "/"+file.Draw(t, "certificate"), "/"+file.Draw(t, "key")
+		}
+		return m
 	})
 	return File{
 		Hub:      rapid.String().Draw(t, "hub"),
