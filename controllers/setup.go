@@ -22,6 +22,7 @@ import (
 
 	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/api/v1alpha1"
+	"github.com/registryhub/registryhub/controllers/certificates"
 	"github.com/registryhub/registryhub/controllers/nodes"
 	"github.com/registryhub/registryhub/controllers/registryhub"
 	"github.com/registryhub/registryhub/controllers/resources"
@@ -94,6 +95,12 @@ func setup(mgr manager.Manager, configuration *configv1alpha1.OperatorConfigurat
 			Settings:        settings,
 			NodeGracePeriod: configuration.NodeGracePeriod.Duration,
 			WithdrawTimeout: configuration.WithdrawTimeout.Duration,
+
+			CertificateLifetime: configuration.Certificates.Lifetime.Duration,
+		},
+		&certificates.Reconciler{
+			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("registryhub"), Now: time.Now,
+			Installation: installation, Settings: settings, Certificates: configuration.Certificates,
 		},
 		&nodes.AgentReconciler{
 			Client: mgr.GetClient(), Installation: installation, Settings: settings, Agent: configuration.NodeAgent,

@@ -14,6 +14,8 @@ const (
 	ConditionStorageReady = "StorageReady"
 	// ConditionProxyAvailable is True when the proxy serves with the wanted configuration. It gates Ready.
 	ConditionProxyAvailable = "ProxyAvailable"
+	// ConditionCertificateReady is True when the hub has the certificate that its endpoint needs. It gates Ready.
+	ConditionCertificateReady = "CertificateReady"
 	// ConditionNodesWired is True when every desired node has the hub's wiring in force. It gates Ready.
 	ConditionNodesWired = "NodesWired"
 )
@@ -30,7 +32,7 @@ const (
 	// ReasonHostConflict (Ready, Stalled; NodesWired when no host is left): an older hub claims one of the hosts on
 	// a node that both select.
 	ReasonHostConflict = "HostConflict"
-	// ReasonInvalidSpec (Ready, Stalled, ProxyAvailable): the spec holds something that cannot be checked when it is
+	// ReasonInvalidSpec (Ready, Stalled, ProxyAvailable, CertificateReady): the spec holds something that cannot be checked when it is
 	// applied, such as a regular expression that does not compile; the message names the field.
 	ReasonInvalidSpec = "InvalidSpec"
 	// ReasonRefused (Ready, Stalled): the API server forbids what the hub needs, by a quota, a policy or a
@@ -49,6 +51,16 @@ const (
 	ReasonVolumeLost = "VolumeLost"
 	// ReasonEphemeral (StorageReady): the cache lives in the Pod, so there is nothing to wait for.
 	ReasonEphemeral = "Ephemeral"
+
+	// ReasonIssued (CertificateReady): the hub's certificate is issued, and is renewed in time.
+	ReasonIssued = "Issued"
+	// ReasonPlainHTTP (CertificateReady): the endpoint is plain HTTP, which needs no certificate.
+	ReasonPlainHTTP = "PlainHTTP"
+	// ReasonAwaitingAuthority (CertificateReady): the operator's certificate authority is not there yet, or has lost its
+	// key, and is being made.
+	ReasonAwaitingAuthority = "AwaitingAuthority"
+	// ReasonAwaitingAddress (CertificateReady): the hub's Service has no address yet for a certificate to name.
+	ReasonAwaitingAddress = "AwaitingAddress"
 
 	// ReasonAvailable (ProxyAvailable): the proxy serves with the wanted configuration.
 	ReasonAvailable = "Available"
@@ -84,6 +96,11 @@ const (
 	// AnnotationForceDelete, with the value "true" on a RegistryHub that is being deleted, removes it without
 	// waiting for nodes that still report it.
 	AnnotationForceDelete = "registryhub.io/force-delete"
+	// AnnotationRotateBefore, on the Secret registryhub-ca, is a time (RFC 3339): a certificate authority that was made
+	// before it is replaced, in steps without a pull that fails.
+	AnnotationRotateBefore = "registryhub.io/rotate-before"
+	// AnnotationChanged, on a Secret with a certificate, is when the operator last changed what is in it (RFC 3339).
+	AnnotationChanged = "registryhub.io/changed"
 	// AnnotationConfigHash, on the proxy's Pod template, is the hash of the configuration it should run with.
 	AnnotationConfigHash = "registryhub.io/config-hash"
 	// LabelHub, on everything made for a hub, is the hub's name.

@@ -87,6 +87,9 @@ const (
 	// NodeReasonForeignHostsFile: the host has a directory in containerd's configuration that this project did
 	// not write. It is left alone.
 	NodeReasonForeignHostsFile = "ForeignHostsFile"
+	// NodeReasonNoClientCertificate: the hub lets in only who shows the nodes' client certificate, and the agent does not
+	// have it yet.
+	NodeReasonNoClientCertificate = "NoClientCertificate"
 	// NodeReasonWriteFailed: the host's files could not be written. The agent tries again.
 	NodeReasonWriteFailed = "WriteFailed"
 	// NodeReasonHubUnreachable: the hub has not answered the node for a minute. Its hosts were withdrawn from the node

@@ -64,6 +64,8 @@ type RegistryHubList struct {
 // RegistryHubSpec is what a hub should be.
 // +kubebuilder:validation:XValidation:rule="self.mode == 'Mirror' ? has(self.mirror) : !has(self.mirror)",message="spec.mirror must be set when spec.mode is Mirror, and must not be set otherwise"
 // +kubebuilder:validation:XValidation:rule="has(self.mirror) && has(self.mirror.upstreams) && size(self.mirror.upstreams) > 0 ? size(self.hosts) == 1 : true",message="spec.mirror.upstreams can be given only for a hub with a single host; make a hub for each host, or leave upstreams out so that each host is its own upstream"
+// +kubebuilder:validation:XValidation:rule="!(has(self.access) && has(self.access.pull) && self.access.pull == 'Nodes' && self.endpoint.scheme == 'HTTP')",message="spec.access.pull cannot be Nodes with spec.endpoint.scheme HTTP: nodes show who they are by a client certificate, which needs HTTPS"
+// +kubebuilder:validation:XValidation:rule="self.endpoint.scheme == 'HTTP' && has(self.mirror) && has(self.mirror.upstreams) && self.mirror.upstreams.exists(u, has(u.credentialsSecretRef) || has(u.clientCertificateSecretRef)) ? has(self.access) && has(self.access.pull) && self.access.pull == 'Anyone' : true",message="what this hub pulls with its credentials would be open to every Pod that reaches it: leave spec.endpoint.scheme at HTTPS, so that only nodes may pull, or say spec.access.pull: Anyone"
 type RegistryHubSpec struct {
 	// hosts are the registry hosts that the hub stands for, as they are written in image references:
 	// "docker.io", "registry.k8s.io", "10.0.0.1:5000", "[fd00::1]:5000". No scheme, no path. On nodes that two
@@ -98,6 +100,15 @@ type RegistryHubSpec struct {
 	// +optional
 	// +kubebuilder:default={}
 	Nodes NodesSpec `json:"nodes,omitempty"`
+
+	// endpoint says how nodes reach the hub.
+	// +optional
+	// +kubebuilder:default={}
+	Endpoint EndpointSpec `json:"endpoint,omitempty"`
+
+	// access says who may use the hub.
+	// +optional
+	Access AccessSpec `json:"access,omitempty"`
 }
 
 // RegistryHost is a registry's host as written in image references, with a port where it has one.

@@ -12,16 +12,20 @@ type RegistryHubStatus struct {
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// conditions of the hub: Ready, the summary; Reconciling and Stalled, present only while true; StorageReady,
-	// ProxyAvailable and NodesWired.
+	// CertificateReady, ProxyAvailable and NodesWired.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// endpoint is the URL at which nodes reach the hub.
-	// Example: http://10.96.31.7:5000.
+	// Example: https://10.96.31.7:5000.
 	// +optional
 	Endpoint string `json:"endpoint,omitempty"`
+
+	// access is who may use the hub, what the operator chose by itself included.
+	// +optional
+	Access AccessStatus `json:"access,omitempty"`
 
 	// upstreams are the registries that the hub asks, those that it chose by itself included.
 	// +optional

@@ -31,6 +31,7 @@ func newNodeAgentCommand() *cobra.Command {
 	flags.StringVar(&options.Namespace, "namespace", "registryhub-system", "namespace of the operator")
 	flags.StringVar(&options.CertsDirectory, "certs-directory", "/etc/containerd/certs.d", "containerd's config_path")
 	flags.StringVar(&options.RunDirectory, "run-directory", "/run/registryhub", "directory of the agent's own, at the same path as on the node, which a reboot empties")
+	flags.StringVar(&options.ClientCertificateDirectory, "client-certificate-directory", "", "directory that holds tls.crt and tls.key, the certificate that nodes show to hubs")
 	flags.StringVar(&options.HealthAddress, "health-address", "127.0.0.1:20254", "address that serves /healthz and /readyz")
 	flags.IntVarP(&verbosity, "verbosity", "v", 0, "0 tells what changed, 1 why, 2 each step")
 	cobra.CheckErr(cmd.MarkFlagRequired("node-name"))

@@ -41,6 +41,8 @@ type Options struct {
 	Namespace string
 	// CertsDirectory is containerd's config_path, RunDirectory the agent's own; both as containerd sees them.
 	CertsDirectory, RunDirectory string
+	// ClientCertificateDirectory holds tls.crt and tls.key, the certificate that nodes show to hubs. "": there is none.
+	ClientCertificateDirectory string
 	// HealthAddress serves /healthz and /readyz. The agent is in the host's network, so it is a loopback address.
 	HealthAddress string
 }
@@ -52,7 +54,9 @@ func Run(ctx context.Context, api *rest.Config, options Options, log logr.Logger
 	if err != nil {
 		return fmt.Errorf("setting up the agent of node %s: %w", options.NodeName, err)
 	}
-	keeper := newKeeper(certsd.New(options.CertsDirectory, options.RunDirectory), probe.New(probe.Options{Logger: log}), newMemory(options), log)
+	tls := newNodeTLS(options, log)
+	prober := probe.New(probe.Options{Logger: log, TLS: tls.config})
+	keeper := newKeeper(certsd.New(options.CertsDirectory, options.RunDirectory), tls, prober, newMemory(options), log)
 	r := &reconciler{client: mgr.GetClient(), options: options, keeper: keeper}
 	if err := r.setUp(mgr); err != nil {
 		return fmt.Errorf("setting up the agent of node %s: %w", options.NodeName, err)

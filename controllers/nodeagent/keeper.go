@@ -37,6 +37,7 @@ const retryInterval = Interval / 10
 // API server can hold it up.
 type keeper struct {
 	files  certsDirectory
+	tls    *nodeTLS
 	prober prober
 	memory memory
 	log    logr.Logger
@@ -54,9 +55,9 @@ type keeper struct {
 	last  *outcome
 }
 
-func newKeeper(files certsDirectory, prober prober, memory memory, log logr.Logger) *keeper {
+func newKeeper(files certsDirectory, tls *nodeTLS, prober prober, memory memory, log logr.Logger) *keeper {
 	return &keeper{
-		files: files, prober: prober, memory: memory, log: log,
+		files: files, tls: tls, prober: prober, memory: memory, log: log,
 		heard: make(chan struct{}, 1), news: make(chan event.GenericEvent, 1),
 	}
 }
@@ -123,12 +124,16 @@ func (k *keeper) pass() time.Duration {
 		k.applied.Store(k.applied.Load() || known.nothingAsked())
 		return Interval
 	}
-	w := wire(configuration, labels)
+	w := wire(configuration, labels, k.tls.write(configuration))
 	k.prober.Follow(w.targets(), w.interval)
 	o := &outcome{wired: w, health: k.prober.Health()}
 	var result certsd.Result
-	result, o.err = k.files.Reconcile(w.inForce(o.health, k.held))
+	inForce := w.inForce(o.health, k.held)
+	result, o.err = k.files.Reconcile(inForce)
 	o.failed = result.Failed
+	if o.err == nil {
+		k.tls.sweep(w.files, inForce, o.failed)
+	}
 	k.keep(*known)
 	k.tell(w.revision, result, o.err)
 	k.conclude(o)
@@ -194,8 +199,14 @@ func (k *keeper) ready(*http.Request) error {
 	return nil
 }
 
-// restore takes the node back to how it was without us.
-func (k *keeper) restore() error { return errors.Join(k.files.Restore(), k.memory.forget()) }
+// restore takes the node back to how it was without us. What names a file goes before it.
+func (k *keeper) restore() error {
+	err := k.files.Restore()
+	if err == nil {
+		err = k.tls.store.Remove()
+	}
+	return errors.Join(err, k.memory.forget())
+}
 
 // signal tells who waits, and nobody twice.
 func signal[T any](to chan T, what T) {

@@ -62,8 +62,8 @@ func newBench(t *testing.T, objects ...client.Object) *bench {
 	b := &bench{t: t, certs: filepath.Join(t.TempDir(), "certs.d"), run: filepath.Join(t.TempDir(), "run"), hubs: newHubStates()}
 	b.api = fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithStatusSubresource(&v1alpha1.NodeMirror{}).Build()
 	agents := interceptor.NewClient(b.api.(client.WithWatch), b.onlyWhatTheAgentMay())
-	options := Options{NodeName: nodeName, Namespace: namespace, CertsDirectory: b.certs, RunDirectory: b.run}
-	b.keeper = newKeeper(certsd.New(b.certs, b.run), b.hubs, newMemory(options), b.logger())
+	options := Options{NodeName: nodeName, Namespace: namespace, CertsDirectory: b.certs, RunDirectory: b.run, ClientCertificateDirectory: t.TempDir()}
+	b.keeper = newKeeper(certsd.New(b.certs, b.run), newNodeTLS(options, b.logger()), b.hubs, newMemory(options), b.logger())
 	b.reconciler = &reconciler{client: agents, options: options, keeper: b.keeper}
 	return b
 }
@@ -72,7 +72,7 @@ func newBench(t *testing.T, objects ...client.Object) *bench {
 func (b *bench) restart() {
 	b.t.Helper()
 	b.hubs = newHubStates()
-	b.keeper = newKeeper(certsd.New(b.certs, b.run), b.hubs, newMemory(b.reconciler.options), b.logger())
+	b.keeper = newKeeper(certsd.New(b.certs, b.run), newNodeTLS(b.reconciler.options, b.logger()), b.hubs, newMemory(b.reconciler.options), b.logger())
 	b.reconciler = &reconciler{client: b.reconciler.client, options: b.reconciler.options, keeper: b.keeper}
 	b.reconciler.known = b.keeper.remember()
 }

@@ -30,7 +30,7 @@ type wiring struct {
 }
 
 // wire chooses the hubs for a node with these labels. Of two that claim one host the first has it.
-func wire(configuration *configv1alpha1.NodeConfiguration, node labels.Set) wiring {
+func wire(configuration *configv1alpha1.NodeConfiguration, node labels.Set, tls tlsPaths) wiring {
 	w := wiring{
 		revision: configuration.Revision, interval: configuration.ProbeInterval.Duration,
 		files: map[string]certsd.Files{}, hubs: map[string]string{},
@@ -40,7 +40,7 @@ func wire(configuration *configv1alpha1.NodeConfiguration, node labels.Set) wiri
 		if !selects(hub.Selector, node) {
 			continue
 		}
-		data, err := render(hub)
+		data, err := render(hub, tls)
 		for _, host := range hub.Hosts {
 			w.add(hub, host, data, err)
 		}
@@ -57,12 +57,12 @@ func selects(selector *metav1.LabelSelector, node labels.Set) bool {
 	return err == nil && parsed.Matches(node)
 }
 
-func render(hub configv1alpha1.NodeHub) ([]byte, error) {
-	file := hoststoml.File{
-		Hub:      hub.Name,
-		Revision: hub.Revision,
-		Mirrors:  []hoststoml.Mirror{{URL: hub.Endpoint, DialTimeout: hub.DialTimeout.Duration}},
+func render(hub configv1alpha1.NodeHub, tls tlsPaths) ([]byte, error) {
+	mirror, err := tls.mirror(hub)
+	if err != nil {
+		return nil, err
 	}
+	file := hoststoml.File{Hub: hub.Name, Revision: hub.Revision, Mirrors: []hoststoml.Mirror{mirror}}
 	if hub.Stays() {
 		file.Server = hub.Endpoint
 	}
@@ -115,6 +115,8 @@ func exception(hub, host string, err error) v1alpha1.NodeException {
 		reason = v1alpha1.NodeReasonForeignHostsFile
 	case errors.As(err, &unreachable):
 		reason = v1alpha1.NodeReasonHubUnreachable
+	case errors.Is(err, errNoClientCertificate):
+		reason = v1alpha1.NodeReasonNoClientCertificate
 	}
 	return v1alpha1.NodeException{Hub: hub, Host: host, Reason: reason, Message: bounded(err.Error())}
 }

@@ -35,7 +35,7 @@ func TestWire(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := wire(defaulted(tc.hubs), tc.node)
+			w := wire(defaulted(tc.hubs), tc.node, tlsPaths{})
 			if diff := cmp.Diff(tc.want, w.hubs); diff != "" {
 				t.Errorf("hubs (-want +got):\n%s", diff)
 			}
@@ -63,7 +63,7 @@ func TestAnEndpointThatContainerdWouldMisreadIsAnException(t *testing.T) {
 	t.Parallel()
 	bad := hub("a", "x.io")
 	bad.Endpoint = "http://10.96.31.7:5000/"
-	w := wire(defaulted(hubs(bad, hub("b", "y.io"))), nil)
+	w := wire(defaulted(hubs(bad, hub("b", "y.io"))), nil, tlsPaths{})
 	if _, there := w.files["x.io"]; there || len(w.files) != 1 {
 		t.Errorf("files %v", w.files)
 	}

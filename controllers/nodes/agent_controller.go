@@ -36,7 +36,7 @@ func (r *AgentReconciler) SetupWithManager(mgr ctrl.Manager) error {
 
 // Reconcile applies the DaemonSet, unless the operator is being removed.
 func (r *AgentReconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
-	owner, removed, err := r.Installation.owner(ctx)
+	owner, removed, err := r.Installation.Owner(ctx)
 	if err != nil || removed {
 		return reconcile.Result{}, err
 	}

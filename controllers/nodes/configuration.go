@@ -1,6 +1,7 @@
 package nodes
 
 import (
+	"cmp"
 	"slices"
 
 	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
@@ -8,18 +9,18 @@ import (
 )
 
 // NextConfiguration is what all nodes should be told: pure, of what they were told, the highest revision that any
-// of them reported, the hubs, the hosts that hubs lost to older ones, and how many nodes there are. It returns present itself when there is
-// nothing to change.
+// of them reported, the hubs, the hosts that hubs lost to older ones, how many nodes there are, and the bundle that nodes
+// trust ("": what they trust now). It returns present itself when there is nothing to change.
 //
 // The revision grows with every change, and an entry has that of its last change. A revision must never come twice
 // with different content, so what was lost, or set back by hand, begins anew above all that was reported.
-func NextConfiguration(present *configv1alpha1.NodeConfiguration, reported int64, hubs []v1alpha1.RegistryHub, conflicts map[string][]Conflict, nodes int) *configv1alpha1.NodeConfiguration {
+func NextConfiguration(present *configv1alpha1.NodeConfiguration, reported int64, hubs []v1alpha1.RegistryHub, conflicts map[string][]Conflict, nodes int, bundle string) *configv1alpha1.NodeConfiguration {
 	trusted := present != nil && present.Revision >= reported
 	floor := reported
 	if present != nil {
-		floor = max(floor, present.Revision)
+		floor, bundle = max(floor, present.Revision), cmp.Or(bundle, present.CABundle)
 	}
-	next := &configv1alpha1.NodeConfiguration{Revision: floor + 1, Hubs: nextEntries(present, hubs, conflicts)}
+	next := &configv1alpha1.NodeConfiguration{Revision: floor + 1, CABundle: bundle, Hubs: nextEntries(present, hubs, conflicts)}
 	for i := range next.Hubs {
 		next.Hubs[i].Revision = next.Revision
 		if was := entryOf(present, next.Hubs[i]); trusted && was != nil && was.Revision <= present.Revision {
@@ -30,7 +31,7 @@ func NextConfiguration(present *configv1alpha1.NodeConfiguration, reported int64
 		next.ProbeInterval = present.ProbeInterval
 	}
 	next.ProbeInterval = probeInterval(next.ProbeInterval, nodes)
-	if trusted && sameEntries(present.Hubs, next.Hubs) && sameProbeInterval(present, next) {
+	if trusted && present.CABundle == next.CABundle && sameEntries(present.Hubs, next.Hubs) && sameProbeInterval(present, next) {
 		return present
 	}
 	return next

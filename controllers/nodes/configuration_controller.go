@@ -34,6 +34,7 @@ func (r *ConfigurationReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return builder.ControllerManagedBy(mgr).
 		Named("node-configuration").
 		For(&corev1.ConfigMap{}, builder.WithPredicates(named(configv1alpha1.NodeConfigurationName))).
+		Watches(&corev1.ConfigMap{}, toKey, builder.WithPredicates(named(configv1alpha1.BundleName))).
 		Watches(&v1alpha1.RegistryHub{}, toKey).
 		Watches(&corev1.Node{}, toKey, builder.WithPredicates(Relevant())).
 		WatchesRawSource(once(r.key())).
@@ -42,7 +43,7 @@ func (r *ConfigurationReconciler) SetupWithManager(mgr ctrl.Manager) error {
 
 // Reconcile writes the next NodeConfiguration if there is anything new to say.
 func (r *ConfigurationReconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
-	owner, removed, err := r.Installation.owner(ctx)
+	owner, removed, err := r.Installation.Owner(ctx)
 	if err != nil || removed {
 		return reconcile.Result{}, err
 	}
@@ -78,7 +79,21 @@ func (r *ConfigurationReconciler) next(ctx context.Context, present *configv1alp
 	if err != nil {
 		return nil, err
 	}
-	return NextConfiguration(present, highestRevision(snapshot), hubs.Items, Conflicts(hubs.Items, snapshot.Nodes), len(snapshot.Nodes)), nil
+	bundle, err := r.bundle(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return NextConfiguration(present, highestRevision(snapshot), hubs.Items, Conflicts(hubs.Items, snapshot.Nodes), len(snapshot.Nodes), bundle), nil
+}
+
+// bundle is what nodes are to trust; "" while it is not there.
+func (r *ConfigurationReconciler) bundle(ctx context.Context) (string, error) {
+	published := &corev1.ConfigMap{}
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: r.Settings.Namespace, Name: configv1alpha1.BundleName}, published)
+	if client.IgnoreNotFound(err) != nil {
+		return "", fmt.Errorf("reading the bundle of the certificate authority: %w", err)
+	}
+	return published.Data[configv1alpha1.BundleKey], nil
 }
 
 func (r *ConfigurationReconciler) key() client.ObjectKey {

@@ -64,6 +64,13 @@ func configuration(revision int64, entries ...configv1alpha1.NodeHub) *configv1a
 	return &configv1alpha1.NodeConfiguration{Revision: revision, Hubs: entries}
 }
 
+func trusting(bundle string, c *configv1alpha1.NodeConfiguration) *configv1alpha1.NodeConfiguration {
+	c.CABundle = bundle
+	return c
+}
+
+func forNodes(h *v1alpha1.RegistryHub) { h.Spec.Access.Pull = v1alpha1.PullNodes }
+
 func TestNextConfiguration(t *testing.T) {
 	t.Parallel()
 	a, b := hub("a", 1, "a.example"), hub("b", 2, "b.example")
@@ -137,14 +144,38 @@ func TestNextConfiguration(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := nodes.NextConfiguration(tc.present, tc.reported, tc.hubs, nodes.Conflicts(tc.hubs, nil), 0)
+			got := nodes.NextConfiguration(tc.present, tc.reported, tc.hubs, nodes.Conflicts(tc.hubs, nil), 0, "")
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("next (-want +got):\n%s", diff)
 			}
-			if again := nodes.NextConfiguration(got, max(tc.reported, got.Revision), tc.hubs, nodes.Conflicts(tc.hubs, nil), 0); again != got {
+			if again := nodes.NextConfiguration(got, max(tc.reported, got.Revision), tc.hubs, nodes.Conflicts(tc.hubs, nil), 0, ""); again != got {
 				t.Errorf("it is not at rest: %+v became %+v", got, again)
 			}
 		})
+	}
+}
+
+func TestTheConfigurationCarriesTheBundle(t *testing.T) {
+	t.Parallel()
+	hubs := []v1alpha1.RegistryHub{hub("a", 1, "a.example")}
+	old := trusting("old", configuration(2, entry("a", 2, "a.example")))
+	for bundle, want := range map[string]*configv1alpha1.NodeConfiguration{
+		"new": trusting("new", configuration(3, entry("a", 2, "a.example"))),
+		"old": old,
+		"":    old,
+	} {
+		if diff := cmp.Diff(want, nodes.NextConfiguration(old, 2, hubs, nil, 0, bundle)); diff != "" {
+			t.Errorf("bundle %q (-want +got):\n%s", bundle, diff)
+		}
+	}
+}
+
+func TestAHubForNodesAloneAsksForTheirCertificate(t *testing.T) {
+	t.Parallel()
+	hubs := []v1alpha1.RegistryHub{with(hub("a", 1, "a.example"), forNodes)}
+	next := nodes.NextConfiguration(configuration(2, entry("a", 2, "a.example")), 2, hubs, nil, 0, "")
+	if got := next.Hubs[0]; !got.ClientCertificate || got.Revision != 3 {
+		t.Errorf("%+v, want a client certificate from revision 3 on", got)
 	}
 }
 

@@ -8,18 +8,20 @@ import (
 	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/api/v1alpha1"
 	"github.com/registryhub/registryhub/controllers/internal/conditions"
+	"github.com/registryhub/registryhub/controllers/resources"
 )
 
 // WantedEntry is what the nodes should be told of a hub at this endpoint: all but the revision. Its hosts are
 // those that no older hub has; there may be none left.
 func WantedEntry(hub *v1alpha1.RegistryHub, endpoint string, conflicts []Conflict) configv1alpha1.NodeHub {
 	return configv1alpha1.NodeHub{
-		Name:        hub.Name,
-		UID:         string(hub.UID),
-		Hosts:       uncontested(hub, conflicts),
-		Endpoint:    endpoint,
-		DialTimeout: hub.Spec.Nodes.DialTimeout,
-		Selector:    hub.Spec.Nodes.Selector,
+		Name:              hub.Name,
+		UID:               string(hub.UID),
+		Hosts:             uncontested(hub, conflicts),
+		Endpoint:          endpoint,
+		ClientCertificate: resources.PullAccess(hub) == v1alpha1.PullNodes,
+		DialTimeout:       hub.Spec.Nodes.DialTimeout,
+		Selector:          hub.Spec.Nodes.Selector,
 	}
 }
 

@@ -28,9 +28,9 @@ func NewInstallation(reader client.Reader, namespace string) *Installation {
 	return &Installation{reader: reader, namespace: namespace}
 }
 
-// owner is a reference to the manager's Deployment, nil where there is none; removed is true when the operator is
+// Owner is a reference to the manager's Deployment, nil where there is none; removed is true when the operator is
 // being removed, so that nothing must be made any more that would outlive it.
-func (i *Installation) owner(ctx context.Context) (owner *metav1ac.OwnerReferenceApplyConfiguration, removed bool, err error) {
+func (i *Installation) Owner(ctx context.Context) (owner *metav1ac.OwnerReferenceApplyConfiguration, removed bool, err error) {
 	deployment := &appsv1.Deployment{}
 	err = i.reader.Get(ctx, client.ObjectKey{Namespace: i.namespace, Name: configv1alpha1.ManagerName}, deployment)
 	if apierrors.IsNotFound(err) {

@@ -28,6 +28,8 @@ type Reconciler struct {
 	Settings        resources.Settings
 	NodeGracePeriod time.Duration
 	WithdrawTimeout time.Duration
+	// CertificateLifetime is how long a hub's certificate lives.
+	CertificateLifetime time.Duration
 }
 
 // Reconcile observes, acts, and in the end writes the status once, if it changed.
@@ -58,7 +60,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 // act runs the phases, each of which relies on those before it.
 func (r *Reconciler) act(ctx context.Context, s *scope) error {
 	phases := []func(context.Context, *scope) error{
-		r.holdForWithdrawal, r.validate, r.applyAddressAndStorage, r.resolveReferences, r.applyProxy,
+		r.holdForWithdrawal, r.validate, r.applyAddressAndStorage, r.keepCertificate, r.resolveReferences, r.applyProxy,
 	}
 	if !s.hub.DeletionTimestamp.IsZero() {
 		phases = []func(context.Context, *scope) error{r.withdraw}

@@ -33,6 +33,9 @@ type scope struct {
 	service    *corev1.Service
 	deployment *appsv1.Deployment
 
+	// certificate is what came of the hub's certificate; empty for a hub without TLS.
+	certificate certificateState
+
 	// configHash names what the proxy should run with; empty while that is not known.
 	bundles    map[string][]byte
 	configHash string
@@ -94,7 +97,7 @@ func (s *scope) endpoint() string {
 	if s.service == nil || s.service.Spec.ClusterIP == "" || s.service.Spec.ClusterIP == corev1.ClusterIPNone {
 		return ""
 	}
-	return resources.EndpointURL(s.service.Spec.ClusterIP)
+	return resources.EndpointURL(s.hub, s.service.Spec.ClusterIP)
 }
 
 // requeueIn asks for another reconcile after a while; the earliest of several askings counts.

@@ -16,7 +16,8 @@ import (
 // ownedConditions are those that this reconciler sets and deletes; anybody else's stay.
 var ownedConditions = []string{
 	v1alpha1.ConditionReady, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled,
-	v1alpha1.ConditionStorageReady, v1alpha1.ConditionProxyAvailable, v1alpha1.ConditionNodesWired,
+	v1alpha1.ConditionStorageReady, v1alpha1.ConditionCertificateReady, v1alpha1.ConditionProxyAvailable,
+	v1alpha1.ConditionNodesWired,
 }
 
 // nextStatus is what the status should say, from what was observed and from nothing else.
@@ -25,6 +26,7 @@ func nextStatus(s *scope) v1alpha1.RegistryHubStatus {
 	status.ObservedGeneration = s.hub.Generation
 	if s.hub.DeletionTimestamp.IsZero() {
 		status.Endpoint = s.endpoint()
+		status.Access = v1alpha1.AccessStatus{Pull: resources.PullAccess(s.hub)}
 		status.Upstreams = resources.Upstreams(s.hub)
 		status.Storage = storageStatus(s.claim)
 		status.Nodes = nodesStatus(s)
@@ -37,7 +39,7 @@ func wantedConditions(s *scope) []metav1.Condition {
 	if !s.hub.DeletionTimestamp.IsZero() {
 		return deleting(s.awaited)
 	}
-	gates := []metav1.Condition{storageReady(s), proxyAvailable(s), nodesWired(s)}
+	gates := []metav1.Condition{storageReady(s), certificateReady(s), proxyAvailable(s), nodesWired(s)}
 	return append(summary(stalledBy(s, gates), gates), gates...)
 }
 

@@ -103,7 +103,7 @@ func contested(s *scope) { s.conflicts = []nodes.Conflict{{Host: "a.example", Ol
 
 func TestConditions(t *testing.T) {
 	t.Parallel()
-	const good = "StorageReady=True/VolumeBound ProxyAvailable=True/Available NodesWired=True/NodesWired"
+	const good = "StorageReady=True/VolumeBound CertificateReady=True/PlainHTTP ProxyAvailable=True/Available NodesWired=True/NodesWired"
 	waiting := func(gates string) string { return "Ready=False/Progressing Reconciling=True/Progressing " + gates }
 	cases := map[string]struct {
 		scope *scope

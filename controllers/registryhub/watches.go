@@ -68,9 +68,9 @@ func (r *Reconciler) rivals(ctx context.Context, object client.Object) []reconci
 }
 
 // hubsOfConfigMap are the hub that a ConfigMap was made for, or those that name it for its CA bundle, or all of
-// them if it is the NodeConfiguration.
+// them if it is the NodeConfiguration or the certificate authority's bundle.
 func (r *Reconciler) hubsOfConfigMap(ctx context.Context, object client.Object) []reconcile.Request {
-	if object.GetName() == configv1alpha1.NodeConfigurationName {
+	if name := object.GetName(); name == configv1alpha1.NodeConfigurationName || name == configv1alpha1.BundleName {
 		return r.hubsThat(ctx, func(*v1alpha1.RegistryHub) bool { return true })
 	}
 	naming := r.hubsThat(ctx, func(hub *v1alpha1.RegistryHub) bool { return namesConfigMap(hub, object.GetName()) })

@@ -44,7 +44,7 @@ func agentPod(settings Settings, agent configv1alpha1.NodeAgentConfiguration) *c
 			WithRunAsUser(0).
 			WithRunAsGroup(0).
 			WithSeccompProfile(corev1ac.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))).
-		WithVolumes(hostDirectory("certs", agent.CertsDirectory), hostDirectory("run", agent.RunDirectory)).
+		WithVolumes(hostDirectory("certs", agent.CertsDirectory), hostDirectory("run", agent.RunDirectory), clientCertificateVolume()).
 		WithContainers(agentContainer(settings, agent))
 }
 
@@ -58,6 +58,7 @@ func agentContainer(settings Settings, agent configv1alpha1.NodeAgentConfigurati
 			"--namespace=$(POD_NAMESPACE)",
 			"--certs-directory="+agent.CertsDirectory,
 			"--run-directory="+agent.RunDirectory,
+			"--client-certificate-directory="+nodeClientDirectory,
 			"--health-address=127.0.0.1:20254").
 		WithEnv(fieldEnv("NODE_NAME", "spec.nodeName"), fieldEnv("POD_NAMESPACE", "metadata.namespace")).
 		WithResources(corev1ac.ResourceRequirements().WithRequests(corev1.ResourceList{
@@ -67,7 +68,8 @@ func agentContainer(settings Settings, agent configv1alpha1.NodeAgentConfigurati
 		WithLivenessProbe(agentProbe("/healthz", 10)).
 		WithVolumeMounts(
 			corev1ac.VolumeMount().WithName("certs").WithMountPath(agent.CertsDirectory),
-			corev1ac.VolumeMount().WithName("run").WithMountPath(agent.RunDirectory)).
+			corev1ac.VolumeMount().WithName("run").WithMountPath(agent.RunDirectory),
+			corev1ac.VolumeMount().WithName(clientCertificateVolumeName).WithMountPath(nodeClientDirectory).WithReadOnly(true)).
 		WithSecurityContext(unprivileged())
 }
 

@@ -12,11 +12,12 @@ const (
 	labelComponent = "app.kubernetes.io/component"
 	labelManagedBy = "app.kubernetes.io/managed-by"
 
-	valueName           = "registryhub"
-	valueManagedBy      = "registryhub"
-	componentProxy      = "proxy"
-	componentNodeAgent  = "node-agent"
-	componentNodeWiring = "node-wiring"
+	valueName             = "registryhub"
+	valueManagedBy        = "registryhub"
+	componentProxy        = "proxy"
+	componentNodeAgent    = "node-agent"
+	componentNodeWiring   = "node-wiring"
+	componentCertificates = "certificates"
 )
 
 // AgentPodLabels select the Pods of the node agents.

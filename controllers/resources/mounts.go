@@ -18,6 +18,9 @@ type mount struct {
 
 func proxyMounts(hub *v1alpha1.RegistryHub) []mount {
 	mounts := []mount{cacheMount(hub), readOnly("config", proxyConfigDirectory, configVolume(hub))}
+	if HasTLS(hub) {
+		mounts = append(mounts, readOnly("tls", tlsDirectory, secretVolume(CertificateName(hub))))
+	}
 	if hub.Spec.Mirror == nil {
 		return mounts
 	}

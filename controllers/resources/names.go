@@ -25,6 +25,7 @@ const (
 	certificateDirectory = "/etc/registryhub/client-certificates"
 	caDirectory          = "/etc/registryhub/ca"
 	cacheDirectory       = "/var/lib/registryhub"
+	tlsDirectory         = "/etc/registryhub/tls"
 )
 
 // runAs is the user and group of all that need not be root: nobody else's on a usual node.
@@ -42,6 +43,10 @@ type Settings struct {
 func ChildName(hub *v1alpha1.RegistryHub) string { return "hub-" + hub.Name }
 
 // EndpointURL is where nodes reach a hub whose Service has this address.
-func EndpointURL(clusterIP string) string {
-	return "http://" + net.JoinHostPort(clusterIP, strconv.Itoa(RegistryPort))
+func EndpointURL(hub *v1alpha1.RegistryHub, clusterIP string) string {
+	scheme := "http://"
+	if HasTLS(hub) {
+		scheme = "https://"
+	}
+	return scheme + net.JoinHostPort(clusterIP, strconv.Itoa(RegistryPort))
 }

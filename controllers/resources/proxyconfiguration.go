@@ -17,7 +17,7 @@ func ProxyConfiguration(hub *v1alpha1.RegistryHub) *configv1alpha1.ProxyConfigur
 	configuration := &configv1alpha1.ProxyConfiguration{
 		Hub: hub.Name, HubUID: string(hub.UID),
 		Listen: configv1alpha1.ListenConfiguration{
-			Registry: fmt.Sprintf(":%d", RegistryPort), Diagnostics: fmt.Sprintf(":%d", DiagnosticsPort),
+			Registry: fmt.Sprintf(":%d", RegistryPort), Diagnostics: fmt.Sprintf(":%d", DiagnosticsPort), TLS: listenTLS(hub),
 		},
 		Store: storeConfiguration(hub.Spec.Storage),
 	}

@@ -48,6 +48,7 @@ func rich() *v1alpha1.RegistryHub {
 	hub := plain()
 	hub.Name = "private"
 	hub.Spec.Hosts = []v1alpha1.RegistryHost{"docker.io"}
+	hub.Spec.Endpoint.Scheme = v1alpha1.EndpointHTTPS
 	hub.Spec.Storage = v1alpha1.StorageSpec{
 		Type: v1alpha1.StorageEphemeral, Ephemeral: &v1alpha1.EphemeralStorage{SizeLimit: new(resource.MustParse("20Gi"))},
 		Eviction: v1alpha1.EvictionSpec{
@@ -170,9 +171,40 @@ func TestUpstreamsHaveNamesOfTheirOwn(t *testing.T) {
 func TestEndpointURL(t *testing.T) {
 	t.Parallel()
 	for address, want := range map[string]string{"10.96.0.7": "http://10.96.0.7:5000", "fd00::7": "http://[fd00::7]:5000"} {
-		if got := resources.EndpointURL(address); got != want {
+		if got := resources.EndpointURL(plain(), address); got != want {
 			t.Errorf("EndpointURL(%s) = %s, want %s", address, got, want)
 		}
+	}
+	if got, want := resources.EndpointURL(rich(), "10.96.0.7"), "https://10.96.0.7:5000"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+func TestPullAccess(t *testing.T) {
+	t.Parallel()
+	credentials := []v1alpha1.Upstream{{Name: "u", CredentialsSecretRef: &v1alpha1.SecretReference{Name: "s"}}}
+	certificate := []v1alpha1.Upstream{{Name: "a"}, {Name: "u", ClientCertificateSecretRef: &v1alpha1.SecretReference{Name: "s"}}}
+	for name, tc := range map[string]struct {
+		upstreams []v1alpha1.Upstream
+		pull      v1alpha1.PullAccess
+		want      v1alpha1.PullAccess
+	}{
+		"public":                              {nil, "", v1alpha1.PullAnyone},
+		"public, and for nodes only":          {nil, v1alpha1.PullNodes, v1alpha1.PullNodes},
+		"with credentials":                    {credentials, "", v1alpha1.PullNodes},
+		"with a client certificate":           {certificate, "", v1alpha1.PullNodes},
+		"with credentials, in so many words":  {credentials, v1alpha1.PullAnyone, v1alpha1.PullAnyone},
+		"with upstreams that ask for nothing": {[]v1alpha1.Upstream{{Name: "u"}}, "", v1alpha1.PullAnyone},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			hub := plain()
+			hub.Spec.Endpoint.Scheme = v1alpha1.EndpointHTTPS
+			hub.Spec.Mirror.Upstreams, hub.Spec.Access.Pull = tc.upstreams, tc.pull
+			if got := resources.PullAccess(hub); got != tc.want {
+				t.Errorf("%s, want %s", got, tc.want)
+			}
+		})
 	}
 }
 

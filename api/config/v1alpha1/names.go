@@ -10,6 +10,15 @@ const (
 	NodeAgentName = "registryhub-node-agent"
 	// ManagerName is the Deployment of the manager, and its ServiceAccount.
 	ManagerName = "registryhub-manager"
+	// AuthoritySecretName is the Secret that holds the certificate authority, key included: nobody but the manager needs
+	// it.
+	AuthoritySecretName = "registryhub-ca"
+	// NodeClientSecretName is the Secret with the client certificate that nodes show to hubs.
+	NodeClientSecretName = "registryhub-node-client"
+	// BundleName is the ConfigMap that holds the certificates, and no key, that nodes and hubs trust.
+	BundleName = "registryhub-ca-bundle"
+	// BundleKey is its key in that ConfigMap, and in every Secret with a certificate.
+	BundleKey = "ca.crt"
 	// FieldManager is the one name under which the operator applies objects.
 	FieldManager = "registryhub"
 )

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -25,7 +26,7 @@ const KindNodeConfiguration = "NodeConfiguration"
 //	  uid: 4b3f8c1e-7a52-4d0e-9a57-2f8d7e1d6a11
 //	  revision: 9
 //	  hosts: [docker.io]
-//	  endpoint: http://10.96.31.7:5000
+//	  endpoint: https://10.96.31.7:5000
 //	  dialTimeout: 1s
 //
 // +kubebuilder:object:root=true
@@ -38,6 +39,10 @@ type NodeConfiguration struct {
 	// ProbeInterval is how often each node asks each hub whether it answers: a hub is asked as many times in it as there are
 	// nodes that it selects. From 1s to 1m. Default: 2s.
 	ProbeInterval *metav1.Duration `json:"probeInterval,omitempty"`
+
+	// CABundle holds PEM certificates, one of which has signed the certificate of every hub with an https endpoint. It
+	// is one for all hubs, so that the file stays small. Default: none, and the node's own roots count.
+	CABundle string `json:"caBundle,omitempty"`
 
 	// Hubs, the oldest first: where two that select a node claim one host, the first has it.
 	Hubs []NodeHub `json:"hubs,omitempty"`
@@ -60,6 +65,10 @@ type NodeHub struct {
 
 	// Endpoint is the URL of the hub's registry API, without a path. An IPv6 address stands in brackets.
 	Endpoint string `json:"endpoint"`
+
+	// ClientCertificate is true when the hub lets in only who shows the nodes' client certificate. Needs an https
+	// endpoint. Default: false.
+	ClientCertificate bool `json:"clientCertificate,omitempty"`
 
 	// DialTimeout is containerd's dial_timeout for the hub. Default: 1s.
 	DialTimeout *metav1.Duration `json:"dialTimeout,omitempty"`
@@ -98,7 +107,7 @@ func (c *NodeConfiguration) Default() {
 
 // Validate says everything that is wrong with the file, each error with the field's name.
 func (c *NodeConfiguration) Validate() error {
-	var errs []error
+	errs := []error{validateBundle("caBundle", c.CABundle)}
 	if i := c.ProbeInterval; i != nil && (i.Duration < shortestProbeInterval || i.Duration > longestProbeInterval) {
 		errs = append(errs, fmt.Errorf("probeInterval: %s is not from %s to %s", i.Duration, shortestProbeInterval, longestProbeInterval))
 	}
@@ -123,6 +132,9 @@ func (h NodeHub) validate(field string) error {
 		errs = append(errs, fmt.Errorf("%s.selector: %w", field, err))
 	}
 	errs = append(errs, validateEndpoint(field+".endpoint", h.Endpoint))
+	if h.ClientCertificate && !strings.HasPrefix(h.Endpoint, "https:") {
+		errs = append(errs, fmt.Errorf("%s.clientCertificate: %s cannot ask for one: it needs https", field, h.Endpoint))
+	}
 	switch h.Fallback {
 	case "", NodeFallbackUpstream, NodeFallbackNone:
 	default:

@@ -35,6 +35,9 @@ type OperatorConfiguration struct {
 	// NodeAgent concerns every node.
 	NodeAgent NodeAgentConfiguration `json:"nodeAgent,omitempty"`
 
+	// Certificates concerns TLS between nodes and hubs.
+	Certificates CertificatesConfiguration `json:"certificates,omitempty"`
+
 	// NodeGracePeriod is how long a node that has just become Ready, or whose agent has just started, is not
 	// counted, so that a roll-out does not flap status. Default: 60s.
 	NodeGracePeriod *metav1.Duration `json:"nodeGracePeriod,omitempty"`
@@ -69,6 +72,7 @@ func (c *OperatorConfiguration) Default() {
 	setDefault(&c.Namespace, "registryhub-system")
 	setDefault(&c.NodeAgent.CertsDirectory, "/etc/containerd/certs.d")
 	setDefault(&c.NodeAgent.RunDirectory, "/run/registryhub")
+	c.Certificates.setDefaults()
 	setDefaultDuration(&c.NodeGracePeriod, 60*time.Second)
 	setDefaultDuration(&c.WithdrawTimeout, 5*time.Minute)
 	if c.StartupTaint != nil {
@@ -81,6 +85,7 @@ func (c *OperatorConfiguration) Validate() error {
 	return errors.Join(
 		validateDirectory("nodeAgent.certsDirectory", c.NodeAgent.CertsDirectory),
 		validateDirectory("nodeAgent.runDirectory", c.NodeAgent.RunDirectory),
+		c.Certificates.validate("certificates"),
 		validateNotNegative("nodeGracePeriod", c.NodeGracePeriod),
 		validateNotNegative("withdrawTimeout", c.WithdrawTimeout),
 		c.StartupTaint.validate("startupTaint"),

@@ -34,6 +34,24 @@ func ConfigMap(ctx context.Context, c client.Client, wanted *corev1ac.ConfigMapA
 	return live, object(ctx, c, live, wanted, corev1ac.ExtractConfigMap)
 }
 
+// Secret applies a Secret and returns it as the cluster has it. The client must not read Secrets from a cache.
+func Secret(ctx context.Context, c client.Client, wanted *corev1ac.SecretApplyConfiguration) (*corev1.Secret, error) {
+	live := &corev1.Secret{}
+	return live, object(ctx, c, live, wanted, corev1ac.ExtractSecret)
+}
+
+// SecretOver applies a Secret over the very version that the caller decided upon, nil for none, as Over does.
+func SecretOver(ctx context.Context, c client.Client, live *corev1.Secret, wanted *corev1ac.SecretApplyConfiguration) (written bool, err error) {
+	if live != nil {
+		inForce, err := isInForce(live, wanted, corev1ac.ExtractSecret)
+		if inForce || err != nil {
+			return false, err
+		}
+		wanted.WithResourceVersion(live.ResourceVersion)
+	}
+	return true, force(ctx, c, wanted)
+}
+
 // Over applies a ConfigMap over the very version that the caller decided upon, nil for none, and says whether it
 // wrote: if somebody was faster, the API server answers with a conflict.
 func Over(ctx context.Context, c client.Client, live *corev1.ConfigMap, wanted *corev1ac.ConfigMapApplyConfiguration) (written bool, err error) {

@@ -1,0 +1,161 @@
+package nodeagent
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+
+	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
+	"github.com/registryhub/registryhub/controllers/nodeagent/certsd"
+	"github.com/registryhub/registryhub/controllers/nodeagent/hoststoml"
+	"github.com/registryhub/registryhub/controllers/nodeagent/probe"
+	"github.com/registryhub/registryhub/controllers/nodeagent/tlsfiles"
+)
+
+// errNoClientCertificate is why a host is not wired whose hub would let nobody of this node in.
+var errNoClientCertificate = errors.New("the hub lets in only who shows the nodes' client certificate, and the agent does not have it yet: " +
+	"Secret " + configv1alpha1.NodeClientSecretName + " reaches it within two minutes after the operator has made it")
+
+// nodeTLS is what this node trusts hubs by, and what it shows them: in files for containerd, and in memory for the prober,
+// which asks as containerd would.
+type nodeTLS struct {
+	store     *tlsfiles.Store
+	directory string
+	log       logr.Logger
+
+	mu       sync.Mutex
+	material tlsfiles.Material
+	present  *tls.Config
+	err      error
+}
+
+func newNodeTLS(options Options, log logr.Logger) *nodeTLS {
+	return &nodeTLS{store: tlsfiles.New(options.RunDirectory, time.Now), directory: options.ClientCertificateDirectory, log: log}
+}
+
+// tlsPaths are the files that hosts.toml files are to name, or why they could not be written.
+type tlsPaths struct {
+	tlsfiles.Paths
+	err error
+}
+
+// write makes the files for a configuration, and the prober ask with the same.
+func (n *nodeTLS) write(configuration *configv1alpha1.NodeConfiguration) tlsPaths {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	next := tlsfiles.Material{CA: []byte(configuration.CABundle)}
+	if asksForCertificate(configuration) {
+		next.Certificate, next.Key = n.pair()
+	}
+	if n.present == nil || !same(n.material, next) {
+		n.material = next
+		n.present, n.err = tlsConfig(next)
+	}
+	paths, err := n.store.Write(next)
+	return tlsPaths{Paths: paths, err: err}
+}
+
+func asksForCertificate(configuration *configv1alpha1.NodeConfiguration) bool {
+	for _, hub := range configuration.Hubs {
+		if hub.ClientCertificate {
+			return true
+		}
+	}
+	return false
+}
+
+func same(a, b tlsfiles.Material) bool {
+	return bytes.Equal(a.CA, b.CA) && bytes.Equal(a.Certificate, b.Certificate) && bytes.Equal(a.Key, b.Key)
+}
+
+// pair reads the nodes' client certificate and its key. What is no pair, such as half of one that is being replaced,
+// leaves the one before.
+func (n *nodeTLS) pair() (certificate, key []byte) {
+	if n.directory == "" {
+		return nil, nil
+	}
+	certificate, err := os.ReadFile(filepath.Join(n.directory, corev1.TLSCertKey))
+	key, keyErr := os.ReadFile(filepath.Join(n.directory, corev1.TLSPrivateKeyKey))
+	if err = errors.Join(err, keyErr); err == nil {
+		_, err = tls.X509KeyPair(certificate, key)
+	}
+	if err != nil {
+		n.log.V(1).Info("The nodes' client certificate cannot be used", "directory", n.directory, "error", err.Error())
+		return n.material.Certificate, n.material.Key
+	}
+	return certificate, key
+}
+
+// tlsConfig is how containerd calls hubs with this material.
+func tlsConfig(material tlsfiles.Material) (*tls.Config, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if len(material.CA) > 0 {
+		config.RootCAs = x509.NewCertPool()
+		config.RootCAs.AppendCertsFromPEM(material.CA)
+	}
+	if len(material.Certificate) > 0 {
+		pair, err := tls.X509KeyPair(material.Certificate, material.Key)
+		if err != nil {
+			return nil, fmt.Errorf("reading the nodes' client certificate: %w", err)
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	return config, nil
+}
+
+// config is what the prober asks with.
+func (n *nodeTLS) config(probe.Target) (*tls.Config, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.present, n.err
+}
+
+// mirror is a hub as containerd is to ask it.
+func (t tlsPaths) mirror(hub configv1alpha1.NodeHub) (hoststoml.Mirror, error) {
+	mirror := hoststoml.Mirror{URL: hub.Endpoint, DialTimeout: hub.DialTimeout.Duration}
+	switch {
+	case !strings.HasPrefix(hub.Endpoint, "https:"):
+		return mirror, nil
+	case t.err != nil:
+		return mirror, t.err
+	case hub.ClientCertificate && t.Certificate == "":
+		return mirror, errNoClientCertificate
+	}
+	mirror.CA = t.CA
+	if hub.ClientCertificate {
+		mirror.ClientCertificate, mirror.ClientKey = t.Certificate, t.Key
+	}
+	return mirror, nil
+}
+
+// sweep removes TLS files that nothing names any more. A host with other files than are wanted now, be it that they could
+// not be written or that its hub is not known yet, may name older ones, and keeps all of them.
+func (n *nodeTLS) sweep(wanted, inForce map[string]certsd.Files, failed map[string]error) {
+	if len(failed) > 0 || !maps.EqualFunc(inForce, restrict(wanted, inForce), sameFiles) {
+		return
+	}
+	if err := n.store.Sweep(); err != nil {
+		n.log.V(1).Info("Old TLS files could not be removed; trying again", "error", err.Error())
+	}
+}
+
+func restrict(wanted, to map[string]certsd.Files) map[string]certsd.Files {
+	restricted := make(map[string]certsd.Files, len(to))
+	for host := range to {
+		restricted[host] = wanted[host]
+	}
+	return restricted
+}
+
+func sameFiles(a, b certsd.Files) bool { return maps.EqualFunc(a, b, bytes.Equal) }
