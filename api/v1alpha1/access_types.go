@@ -15,9 +15,9 @@ const (
 type EndpointSpec struct {
 	// scheme of the endpoint. HTTPS: the operator issues the hub's certificate and gives its certificate authority to
 	// the nodes. HTTP: who can listen between a node and the hub sees what is pulled; the bytes are held to their
-	// digests all the same, tags are not. It cannot be changed. Default: HTTP.
+	// digests all the same, tags are not. It cannot be changed. Default: HTTPS.
 	// +optional
-	// +kubebuilder:default=HTTP
+	// +kubebuilder:default=HTTPS
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec.endpoint.scheme cannot be changed; make another hub"
 	Scheme EndpointScheme `json:"scheme,omitempty"`
 }

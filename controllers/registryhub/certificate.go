@@ -49,7 +49,7 @@ func (r *Reconciler) keepCertificate(ctx context.Context, s *scope) error {
 	if authorities == nil {
 		s.requeueIn(awaitedAuthorityPeriod)
 		s.certificate = certificateState{v1alpha1.ReasonAwaitingAuthority, fmt.Sprintf("Secret %s in namespace %s does not hold the certificate authority yet, "+
-			"or holds one that cannot be read; the operator sees to it within minutes", configv1alpha1.AuthoritySecretName, r.Settings.Namespace)}
+			"or holds one that cannot be read; the operator sees to it within a minute", configv1alpha1.AuthoritySecretName, r.Settings.Namespace)}
 		return nil
 	}
 	keeper := leaf.Keeper{Client: r.Client, Lifetime: r.CertificateLifetime, Now: s.now}
@@ -58,7 +58,7 @@ func (r *Reconciler) keepCertificate(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	if kept.Issued != "" {
+	if kept.Issued != "" && kept.Issued != pki.ReasonMissing { // the first one is no news
 		issued(kept.Issued, *secret.GetName()).record(r.Events, s.hub)
 	}
 	s.requeueIn(max(minimumDelay, min(presentCertificate, kept.Renewal.Sub(s.now))))

@@ -56,7 +56,13 @@ func (s *suite) scene(t *testing.T) string {
 // applyHub applies a hub for a host, with extra lines in its spec, and removes it when the test ends.
 func (s *suite) applyHub(t *testing.T, name, host string, extra ...string) {
 	t.Helper()
-	manifest := fmt.Sprintf(hubManifest, name, host, host, caBundle) + strings.Join(extra, "\n")
+	s.applyManifest(t, hubManifest, name, host, extra...)
+}
+
+// applyManifest does the same with another manifest, a format of the hub's name, twice its host, and the CA's name.
+func (s *suite) applyManifest(t *testing.T, format, name, host string, extra ...string) {
+	t.Helper()
+	manifest := fmt.Sprintf(format, name, host, host, caBundle) + strings.Join(extra, "\n")
 	if err := s.bed.Apply(t.Context(), manifest); err != nil {
 		t.Fatal(err)
 	}

@@ -95,6 +95,11 @@ func TestWhatIsRefused(t *testing.T) {
 		"a volume of nothing":           {"size: 10Gi", "size: 0", "at least 1Mi"},
 		"a volume of a word":            {"size: 10Gi", "size: large", "size"},
 		"a retention that is not one":   {"size: 10Gi", "size: 10Gi, retention: Maybe", "Unsupported value"},
+		"nodes alone over HTTP":         {"mode: Mirror", "mode: Mirror\n  endpoint: {scheme: HTTP}\n  access: {pull: Nodes}", "spec.access.pull cannot be Nodes"},
+		"credentials over HTTP":         {"  mirror:\n    upstreams: " + upstream, "  endpoint: {scheme: HTTP}\n  mirror:\n    upstreams: [{name: hub, url: 'https://x.example', credentialsSecretRef: {name: a}}]", "would be open to every Pod"},
+		"a certificate over HTTP":       {"  mirror:\n    upstreams: " + upstream, "  endpoint: {scheme: HTTP}\n  mirror:\n    upstreams: [{name: hub, url: 'https://x.example', clientCertificateSecretRef: {name: a}}]", "say spec.access.pull: Anyone"},
+		"a scheme that is not one":      {"mode: Mirror", "mode: Mirror\n  endpoint: {scheme: FTP}", "Unsupported value"},
+		"access for somebody else":      {"mode: Mirror", "mode: Mirror\n  access: {pull: Nobody}", "Unsupported value"},
 		"an access mode that reads":     {"size: 10Gi", "size: 10Gi, accessModes: [ReadOnlyMany]", "Unsupported value"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -123,6 +128,7 @@ func TestWhatCannotBeChanged(t *testing.T) {
 		"the storage class":          {"storageClassName: fast", "storageClassName: slow", "storageClassName cannot be changed"},
 		"the storage class, removed": {", storageClassName: fast", "", "storageClassName cannot be changed"},
 		"the access modes":           {"size: 10Gi", "size: 10Gi, accessModes: [ReadWriteOnce]", "accessModes cannot be changed"},
+		"the scheme":                 {"mode: Mirror", "mode: Mirror\n  endpoint: {scheme: HTTP}", "spec.endpoint.scheme cannot be changed"},
 		"a smaller volume":           {"size: 10Gi", "size: 9Gi", "size cannot shrink"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -146,9 +152,14 @@ func TestWhatIsAdmitted(t *testing.T) {
 		"an IPv6 address":         {"[docker.io]", "['[fd00::1]:5000']"},
 		"a prefix and plain http": {"https://registry-1.docker.io", "http://harbor.example:8080/dockerhub"},
 		"a volume of 1Mi":         {"size: 10Gi", "size: 1Mi"},
-		"no scrub":                {"    type: PersistentVolumeClaim", "    scrub: {every: 0s}\n    type: PersistentVolumeClaim"},
-		"a scrub in full":         {"    type: PersistentVolumeClaim", "    scrub: {every: 1h, bytesPerSecond: 1Mi}\n    type: PersistentVolumeClaim"},
-		"eviction in full":        {"    type: PersistentVolumeClaim", "    eviction: {highWatermarkPercent: 99, lowWatermarkPercent: 1, maxIdle: 2h}\n    type: PersistentVolumeClaim"},
+		"plain HTTP":              {"mode: Mirror", "mode: Mirror\n  endpoint: {scheme: HTTP}"},
+		"credentials for anyone": {
+			"  mirror:\n    upstreams: [{name: hub, url: \"https://registry-1.docker.io\"}]",
+			"  endpoint: {scheme: HTTP}\n  access: {pull: Anyone}\n  mirror:\n    upstreams: [{name: hub, url: 'https://x.example', credentialsSecretRef: {name: a}}]",
+		},
+		"no scrub":         {"    type: PersistentVolumeClaim", "    scrub: {every: 0s}\n    type: PersistentVolumeClaim"},
+		"a scrub in full":  {"    type: PersistentVolumeClaim", "    scrub: {every: 1h, bytesPerSecond: 1Mi}\n    type: PersistentVolumeClaim"},
+		"eviction in full": {"    type: PersistentVolumeClaim", "    eviction: {highWatermarkPercent: 99, lowWatermarkPercent: 1, maxIdle: 2h}\n    type: PersistentVolumeClaim"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			NewWithT(t).Expect(k8s.Create(t.Context(), changed(t, tc.old, tc.replacement), client.DryRunAll)).To(Succeed())

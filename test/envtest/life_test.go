@@ -52,7 +52,7 @@ func TestAHubBecomesReadyStepByStep(t *testing.T) {
 
 	hub, service := w.get("life"), &corev1.Service{}
 	w.Expect(w.child("life", service)).To(Succeed())
-	w.Expect(hub.Status.Endpoint).To(Equal("http://" + service.Spec.ClusterIP + ":5000"))
+	w.Expect(hub.Status.Endpoint).To(Equal("https://" + service.Spec.ClusterIP + ":5000"))
 	w.Expect(w.entry("life").Endpoint).To(Equal(hub.Status.Endpoint))
 	w.Expect(hub.Status.Upstreams).To(Equal([]v1alpha1.UpstreamStatus{{Name: "life-example", URL: "https://life.example"}}))
 }

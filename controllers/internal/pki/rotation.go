@@ -170,7 +170,7 @@ func (a *Authorities) retire(now time.Time) {
 }
 
 // lookPeriod bounds how long a Secret that somebody changed stays so: Secrets are not watched.
-const lookPeriod = 5 * time.Minute
+const lookPeriod = time.Minute
 
 // NextLook is how long the authorities can be left alone.
 func (a Authorities) NextLook(s Settings, now time.Time) time.Duration {
