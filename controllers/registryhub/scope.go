@@ -13,6 +13,7 @@ import (
 	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/api/v1alpha1"
 	"github.com/registryhub/registryhub/controllers/nodes"
+	"github.com/registryhub/registryhub/controllers/proxies"
 	"github.com/registryhub/registryhub/controllers/resources"
 )
 
@@ -33,9 +34,12 @@ type scope struct {
 	service    *corev1.Service
 	deployment *appsv1.Deployment
 
-	// configHash names what the proxy should run with; empty while that is not known.
-	bundles    map[string][]byte
-	configHash string
+	// reports are what the Pods that are Ready said last.
+	reports []proxies.Report
+
+	// configHash names what the proxy should run with, and restartHash what of it needs a start; empty while that is not
+	// known.
+	configHash, restartHash string
 	// missing says which references lack what.
 	missing []string
 	// problem is what only a person can change.
@@ -50,7 +54,7 @@ type scope struct {
 
 // observe reads what the cluster has, from the cache.
 func (r *Reconciler) observe(ctx context.Context, hub *v1alpha1.RegistryHub) (*scope, error) {
-	s := &scope{hub: hub, now: r.Now(), grace: r.NodeGracePeriod}
+	s := &scope{hub: hub, now: r.Now(), grace: r.NodeGracePeriod, reports: r.Reports.Of(hub.Name)}
 	hubs := &v1alpha1.RegistryHubList{}
 	if err := r.Client.List(ctx, hubs, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("listing hubs: %w", err)
