@@ -6,7 +6,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -24,6 +23,7 @@ import (
 	"github.com/registryhub/registryhub/api/v1alpha1"
 	"github.com/registryhub/registryhub/controllers/certificates"
 	"github.com/registryhub/registryhub/controllers/nodes"
+	"github.com/registryhub/registryhub/controllers/proxies"
 	"github.com/registryhub/registryhub/controllers/registryhub"
 	"github.com/registryhub/registryhub/controllers/resources"
 )
@@ -78,20 +78,31 @@ func cacheOptions(namespace string) cache.Options {
 		DefaultNamespaces: map[string]cache.Config{namespace: {}},
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Node{}: {Transform: nodes.Slim},
-			&corev1.Pod{}:  {Transform: nodes.Slim, Label: labels.SelectorFromSet(resources.AgentPodLabels())},
+			&corev1.Pod{}:  {Transform: slimPod, Label: resources.WatchedPods()},
 		},
 	}
+}
+
+// slimPod leaves of a Pod what the package reads that it is watched for.
+func slimPod(object any) (any, error) {
+	if pod, isPod := object.(*corev1.Pod); isPod && pod.Labels[v1alpha1.LabelHub] != "" {
+		proxies.Slim(pod)
+		return pod, nil
+	}
+	return nodes.Slim(object)
 }
 
 func setup(mgr manager.Manager, configuration *configv1alpha1.OperatorConfiguration) error {
 	settings := resources.Settings{Namespace: configuration.Namespace, Image: configuration.Image}
 	installation := nodes.NewInstallation(mgr.GetClient(), configuration.Namespace)
+	reports := proxies.NewReports()
 	reconcilers := []interface{ SetupWithManager(ctrl.Manager) error }{
 		&registryhub.Reconciler{
 			Client:          mgr.GetClient(),
 			Live:            mgr.GetAPIReader(),
 			Events:          mgr.GetEventRecorder("registryhub"),
 			Now:             time.Now,
+			Reports:         reports,
 			Settings:        settings,
 			NodeGracePeriod: configuration.NodeGracePeriod.Duration,
 			WithdrawTimeout: configuration.WithdrawTimeout.Duration,
@@ -102,6 +113,7 @@ func setup(mgr manager.Manager, configuration *configv1alpha1.OperatorConfigurat
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("registryhub"), Now: time.Now,
 			Installation: installation, Settings: settings, Certificates: configuration.Certificates,
 		},
+		&proxies.Reconciler{Client: mgr.GetClient(), Proxies: proxies.NewClient(), Reports: reports, Now: time.Now},
 		&nodes.AgentReconciler{
 			Client: mgr.GetClient(), Installation: installation, Settings: settings, Agent: configuration.NodeAgent,
 		},

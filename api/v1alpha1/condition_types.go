@@ -10,7 +10,8 @@ const (
 	// ConditionStalled is abnormal-true: present and True while the hub cannot get on without a person, absent
 	// otherwise. A Stalled hub is not Ready and not Reconciling.
 	ConditionStalled = "Stalled"
-	// ConditionStorageReady is True when the cache's storage is there. It gates Ready.
+	// ConditionStorageReady is True when the cache's storage is there and takes what is new. It gates Ready, save for
+	// VolumeNotWritable and VolumeFull: the hub serves on.
 	ConditionStorageReady = "StorageReady"
 	// ConditionProxyAvailable is True when the proxy serves with the wanted configuration. It gates Ready.
 	ConditionProxyAvailable = "ProxyAvailable"
@@ -49,6 +50,11 @@ const (
 	ReasonVolumePending = "VolumePending"
 	// ReasonVolumeLost (Ready, Stalled, StorageReady): the claim has lost its volume.
 	ReasonVolumeLost = "VolumeLost"
+	// ReasonVolumeNotWritable (StorageReady): the volume is there and read-only, broken or gone. It does not gate Ready.
+	ReasonVolumeNotWritable = "VolumeNotWritable"
+	// ReasonVolumeFull (StorageReady): the volume has no room, and evicting all that can go does not help. It does not gate
+	// Ready.
+	ReasonVolumeFull = "VolumeFull"
 	// ReasonEphemeral (StorageReady): the cache lives in the Pod, so there is nothing to wait for.
 	ReasonEphemeral = "Ephemeral"
 
@@ -64,8 +70,14 @@ const (
 
 	// ReasonAvailable (ProxyAvailable): the proxy serves with the wanted configuration.
 	ReasonAvailable = "Available"
-	// ReasonRollingOut (ProxyAvailable): the proxy's Pod is starting, or does not have the wanted configuration yet.
+	// ReasonRollingOut (ProxyAvailable): the proxy's Pod is starting, or is being replaced.
 	ReasonRollingOut = "RollingOut"
+	// ReasonConfigurationPending (ProxyAvailable): a proxy that serves does not have the wanted configuration in force yet, or
+	// cannot be asked.
+	ReasonConfigurationPending = "ConfigurationPending"
+	// ReasonConfigurationRefused (Ready, Stalled, ProxyAvailable): a proxy refuses the wanted configuration and serves with the
+	// one before; the message is its own.
+	ReasonConfigurationRefused = "ConfigurationRefused"
 	// ReasonUnavailable (ProxyAvailable): the proxy was available and is not any more.
 	ReasonUnavailable = "Unavailable"
 	// ReasonRollOutFailed (Ready, Stalled, ProxyAvailable): the Deployment made no progress within its deadline.
@@ -101,7 +113,10 @@ const (
 	AnnotationRotateBefore = "registryhub.io/rotate-before"
 	// AnnotationChanged, on a Secret with a certificate, is when the operator last changed what is in it (RFC 3339).
 	AnnotationChanged = "registryhub.io/changed"
-	// AnnotationConfigHash, on the proxy's Pod template, is the hash of the configuration it should run with.
+	// AnnotationRestartHash, on the proxy's Pod template, is the hash of what the proxy reads only when it starts.
+	AnnotationRestartHash = "registryhub.io/restart-hash"
+	// AnnotationConfigHash, on a proxy's Pod, is the hash of the configuration that the Pod was told of last. It is set so that
+	// the kubelet brings a changed ConfigMap at once.
 	AnnotationConfigHash = "registryhub.io/config-hash"
 	// LabelHub, on everything made for a hub, is the hub's name.
 	LabelHub = "registryhub.io/hub"

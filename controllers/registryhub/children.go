@@ -52,14 +52,15 @@ func (r *Reconciler) applyProxy(ctx context.Context, s *scope) (err error) {
 	if len(s.missing) > 0 {
 		return nil
 	}
-	rendered, err := configv1alpha1.Encode(resources.ProxyConfiguration(s.hub))
+	configuration := resources.ProxyConfiguration(s.hub)
+	rendered, err := configv1alpha1.Encode(configuration)
 	if err != nil {
 		return err
 	}
-	s.configHash = resources.ConfigHash(rendered, s.bundles)
+	s.configHash, s.restartHash = configv1alpha1.Hash(rendered), configv1alpha1.RestartHash(configuration)
 	if _, err = apply.ConfigMap(ctx, r.Client, resources.ProxyConfigMap(s.hub, r.Settings, rendered)); err != nil {
 		return err
 	}
-	s.deployment, err = apply.Deployment(ctx, r.Client, resources.Deployment(s.hub, r.Settings, s.configHash))
+	s.deployment, err = apply.Deployment(ctx, r.Client, resources.Deployment(s.hub, r.Settings, s.restartHash))
 	return err
 }

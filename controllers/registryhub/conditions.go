@@ -19,13 +19,13 @@ func storageReady(s *scope) metav1.Condition {
 	claim := s.claim
 	switch {
 	case s.hub.Spec.Storage.Type == v1alpha1.StorageEphemeral:
-		return conditions.True(v1alpha1.ConditionStorageReady, v1alpha1.ReasonEphemeral, "the cache lives in the proxy's Pod")
+		return volumeTaking(s, v1alpha1.ReasonEphemeral, "the cache lives in the proxy's Pod")
 	case claim == nil:
 		return no(v1alpha1.ReasonVolumePending, "the volume claim is not made yet")
 	case !claim.DeletionTimestamp.IsZero():
 		return no(v1alpha1.ReasonVolumePending, fmt.Sprintf("volume claim %s is being deleted, and is made anew when no Pod uses it any more", claim.Name))
 	case claim.Status.Phase == corev1.ClaimBound:
-		return conditions.True(v1alpha1.ConditionStorageReady, v1alpha1.ReasonVolumeBound, fmt.Sprintf("volume claim %s is bound", claim.Name))
+		return volumeTaking(s, v1alpha1.ReasonVolumeBound, fmt.Sprintf("volume claim %s is bound", claim.Name))
 	case claim.Status.Phase == corev1.ClaimLost:
 		return no(v1alpha1.ReasonVolumeLost, fmt.Sprintf("volume claim %s has lost its volume: delete the claim, so that it is made anew", claim.Name))
 	}
@@ -45,22 +45,22 @@ func proxyAvailable(s *scope) metav1.Condition {
 		return no(v1alpha1.ReasonInvalidSpec, "the proxy's configuration cannot be made of this spec")
 	case deployment == nil:
 		return no(v1alpha1.ReasonRollingOut, "the proxy is not made yet")
-	case hasWantedTemplate(deployment, s.configHash) && progress(deployment) == progressFailed:
+	case hasWantedTemplate(deployment, s.restartHash) && progress(deployment) == progressFailed:
 		return no(v1alpha1.ReasonRollOutFailed, fmt.Sprintf("Deployment %s made no progress within its deadline: see why its Pod does not start", deployment.Name))
-	case !hasWantedTemplate(deployment, s.configHash) || deployment.Status.UpdatedReplicas != 1:
+	case !hasWantedTemplate(deployment, s.restartHash) || deployment.Status.UpdatedReplicas != 1:
 		return no(v1alpha1.ReasonRollingOut, "the proxy's Pod is being made")
 	case deployment.Status.AvailableReplicas == 1 && deployment.Status.Replicas == 1:
-		return conditions.True(v1alpha1.ConditionProxyAvailable, v1alpha1.ReasonAvailable, "the proxy serves with the wanted configuration")
+		return configurationInForce(s)
 	case progress(deployment) == progressDone:
 		return no(v1alpha1.ReasonUnavailable, fmt.Sprintf("the Pod of Deployment %s was available and is not any more", deployment.Name))
 	}
 	return no(v1alpha1.ReasonRollingOut, "the proxy's Pod is starting")
 }
 
-// hasWantedTemplate says whether the Deployment's figures speak of Pods with the wanted configuration.
-func hasWantedTemplate(deployment *appsv1.Deployment, configHash string) bool {
+// hasWantedTemplate says whether the Deployment's figures speak of Pods that started with what they should.
+func hasWantedTemplate(deployment *appsv1.Deployment, restartHash string) bool {
 	return deployment.Status.ObservedGeneration >= deployment.Generation &&
-		deployment.Spec.Template.Annotations[v1alpha1.AnnotationConfigHash] == configHash
+		deployment.Spec.Template.Annotations[v1alpha1.AnnotationRestartHash] == restartHash
 }
 
 // Reasons of a Deployment's Progressing condition, which are part of its API but not constants in k8s.io/api.

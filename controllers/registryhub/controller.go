@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/registryhub/registryhub/api/v1alpha1"
+	"github.com/registryhub/registryhub/controllers/proxies"
 	"github.com/registryhub/registryhub/controllers/resources"
 )
 
@@ -24,6 +25,8 @@ type Reconciler struct {
 	Live   client.Reader
 	Events events.EventRecorder
 	Now    func() time.Time
+	// Reports are what the proxies say of themselves.
+	Reports *proxies.Reports
 
 	Settings        resources.Settings
 	NodeGracePeriod time.Duration

@@ -93,4 +93,6 @@ var worthAWarning = map[string]bool{
 	v1alpha1.ReasonReferenceNotFound: true,
 	v1alpha1.ReasonUnavailable:       true,
 	v1alpha1.ReasonNodesFailing:      true,
+	v1alpha1.ReasonVolumeNotWritable: true,
+	v1alpha1.ReasonVolumeFull:        true,
 }

@@ -35,6 +35,9 @@ func TestTransitions(t *testing.T) {
 		"stalled by something else":      {status(stalledCondition), status(is("Stalled", "True", "InvalidSpec", "m")), []string{"Warning InvalidSpec"}},
 		"a proxy that is gone":           {status(is("ProxyAvailable", "True", "Available", "m")), status(is("ProxyAvailable", "False", "Unavailable", "m")), []string{"Warning Unavailable"}},
 		"a missing reference, told once": {status(), status(is("Ready", "False", "ReferenceNotFound", "m"), is("ProxyAvailable", "False", "ReferenceNotFound", "m")), []string{"Warning ReferenceNotFound"}},
+		"a disk that fails, while Ready": {status(ready, is("StorageReady", "True", "VolumeBound", "m")), status(ready, is("StorageReady", "False", "VolumeNotWritable", "m")), []string{"Warning VolumeNotWritable"}},
+		"a full disk":                    {status(is("StorageReady", "False", "VolumeNotWritable", "m")), status(is("StorageReady", "False", "VolumeFull", "m")), []string{"Warning VolumeFull"}},
+		"a refused configuration":        {status(ready, is("ProxyAvailable", "True", "Available", "m")), status(is("Ready", "False", "ConfigurationRefused", "m"), is("Stalled", "True", "ConfigurationRefused", "m"), is("ProxyAvailable", "False", "ConfigurationRefused", "m")), []string{"Warning ConfigurationRefused", "Warning ConfigurationRefused"}},
 		"failing nodes":                  {status(is("NodesWired", "False", "Wiring", "m")), status(is("NodesWired", "False", "NodesFailing", "m")), []string{"Warning NodesFailing"}},
 		"deleted":                        {status(ready), status(is("Ready", "False", "Deleting", "m"), is("Reconciling", "True", "Deleting", "m")), []string{"Normal Deleting"}},
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // Secrets are polled, and not watched: to watch one is to be allowed to list all of them. A missing one is looked
-// for soon; one that is there is looked at again so that its loss is told, and a new CA taken up.
+// for soon; one that is there is looked at again so that its loss is told.
 const (
 	missingReferencePeriod = 10 * time.Second
 	presentReferencePeriod = time.Minute
@@ -26,7 +26,6 @@ func (r *Reconciler) resolveReferences(ctx context.Context, s *scope) error {
 	if s.hub.Spec.Mirror == nil {
 		return nil
 	}
-	s.bundles = map[string][]byte{}
 	for _, upstream := range s.hub.Spec.Mirror.Upstreams {
 		if err := r.resolveSecrets(ctx, s, upstream); err != nil {
 			return err
@@ -82,7 +81,6 @@ func (r *Reconciler) resolveBundle(ctx context.Context, s *scope, upstream v1alp
 		s.missing = append(s.missing, fmt.Sprintf("caBundleRef of upstream %s: %s %s in namespace %s %s",
 			upstream.Name, ref.Kind, ref.Name, r.Settings.Namespace, lack))
 	}
-	s.bundles[upstream.Name] = data[ref.Key]
 	return nil
 }
 

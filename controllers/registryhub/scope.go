@@ -13,6 +13,7 @@ import (
 	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/api/v1alpha1"
 	"github.com/registryhub/registryhub/controllers/nodes"
+	"github.com/registryhub/registryhub/controllers/proxies"
 	"github.com/registryhub/registryhub/controllers/resources"
 )
 
@@ -36,9 +37,12 @@ type scope struct {
 	// certificate is what came of the hub's certificate; empty for a hub without TLS.
 	certificate certificateState
 
-	// configHash names what the proxy should run with; empty while that is not known.
-	bundles    map[string][]byte
-	configHash string
+	// reports are what the Pods that are Ready said last.
+	reports []proxies.Report
+
+	// configHash names what the proxy should run with, and restartHash what of it needs a start; empty while that is not
+	// known.
+	configHash, restartHash string
 	// missing says which references lack what.
 	missing []string
 	// problem is what only a person can change.
@@ -53,7 +57,7 @@ type scope struct {
 
 // observe reads what the cluster has, from the cache.
 func (r *Reconciler) observe(ctx context.Context, hub *v1alpha1.RegistryHub) (*scope, error) {
-	s := &scope{hub: hub, now: r.Now(), grace: r.NodeGracePeriod}
+	s := &scope{hub: hub, now: r.Now(), grace: r.NodeGracePeriod, reports: r.Reports.Of(hub.Name)}
 	hubs := &v1alpha1.RegistryHubList{}
 	if err := r.Client.List(ctx, hubs, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("listing hubs: %w", err)

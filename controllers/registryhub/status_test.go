@@ -18,6 +18,7 @@ import (
 	"github.com/registryhub/registryhub/controllers/internal/apply"
 	"github.com/registryhub/registryhub/controllers/internal/conditions"
 	"github.com/registryhub/registryhub/controllers/nodes"
+	"github.com/registryhub/registryhub/controllers/proxies"
 )
 
 var now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -38,13 +39,14 @@ func healthy(changes ...func(*scope)) *scope {
 		claim:      &corev1.PersistentVolumeClaim{Status: corev1.PersistentVolumeClaimStatus{Phase: corev1.ClaimBound}},
 		service:    &corev1.Service{Spec: corev1.ServiceSpec{ClusterIP: "10.0.0.1"}},
 		deployment: &appsv1.Deployment{},
-		configHash: "wanted",
-		snapshot:   nodes.Snapshot{Nodes: []nodes.Node{wired("n1"), wired("n2")}, AgentsSince: now.Add(-time.Hour)},
+		configHash: "wanted", restartHash: "started",
+		reports:  []proxies.Report{{AskedFor: "wanted", ProxyReport: configv1alpha1.ProxyReport{InForce: "wanted"}}},
+		snapshot: nodes.Snapshot{Nodes: []nodes.Node{wired("n1"), wired("n2")}, AgentsSince: now.Add(-time.Hour)},
 		configuration: &configv1alpha1.NodeConfiguration{Revision: 7, Hubs: []configv1alpha1.NodeHub{{
 			Name: "a", UID: "uid", Revision: 5, Hosts: []string{"a.example"}, Endpoint: "http://10.0.0.1:5000",
 		}}},
 	}
-	s.deployment.Spec.Template.Annotations = map[string]string{v1alpha1.AnnotationConfigHash: "wanted"}
+	s.deployment.Spec.Template.Annotations = map[string]string{v1alpha1.AnnotationRestartHash: "started"}
 	s.deployment.Status = appsv1.DeploymentStatus{Replicas: 1, UpdatedReplicas: 1, AvailableReplicas: 1}
 	progressIs("NewReplicaSetAvailable")(s)
 	for _, change := range changes {
@@ -124,12 +126,12 @@ func TestConditions(t *testing.T) {
 		"no Deployment yet":              {healthy(func(s *scope) { s.deployment = nil }), waiting(strings.Replace(good, "True/Available", "False/RollingOut", 1))},
 		"a Pod that starts":              {healthy(replicas(1, 0), progressIs("ReplicaSetUpdated")), waiting(strings.Replace(good, "True/Available", "False/RollingOut", 1))},
 		"a Pod that is replaced":         {healthy(replicas(0, 0)), waiting(strings.Replace(good, "True/Available", "False/RollingOut", 1))},
-		"another configuration":          {healthy(func(s *scope) { s.configHash = "other" }), waiting(strings.Replace(good, "True/Available", "False/RollingOut", 1))},
+		"another start":                  {healthy(func(s *scope) { s.restartHash = "other" }), waiting(strings.Replace(good, "True/Available", "False/RollingOut", 1))},
 		"a Deployment not seen yet":      {healthy(func(s *scope) { s.deployment.Generation = 9 }), waiting(strings.Replace(good, "True/Available", "False/RollingOut", 1))},
 		"two Pods at once":               {healthy(func(s *scope) { s.deployment.Status.Replicas = 2 }, progressIs("ReplicaSetUpdated")), waiting(strings.Replace(good, "True/Available", "False/RollingOut", 1))},
 		"a Pod that was available":       {healthy(replicas(1, 0)), waiting(strings.Replace(good, "True/Available", "False/Unavailable", 1))},
 		"a roll-out that failed":         {healthy(replicas(1, 0), progressIs("ProgressDeadlineExceeded")), "Ready=False/RollOutFailed Stalled=True/RollOutFailed " + strings.Replace(good, "True/Available", "False/RollOutFailed", 1)},
-		"an earlier one that failed":     {healthy(replicas(1, 0), progressIs("ProgressDeadlineExceeded"), func(s *scope) { s.configHash = "other" }), waiting(strings.Replace(good, "True/Available", "False/RollingOut", 1))},
+		"an earlier one that failed":     {healthy(replicas(1, 0), progressIs("ProgressDeadlineExceeded"), func(s *scope) { s.restartHash = "other" }), waiting(strings.Replace(good, "True/Available", "False/RollingOut", 1))},
 		"a missing reference":            {healthy(func(s *scope) { s.missing = []string{"a Secret"} }), "Ready=False/ReferenceNotFound Reconciling=True/Progressing " + strings.Replace(good, "True/Available", "False/ReferenceNotFound", 1)},
 		"a spec that cannot be rendered": {healthy(func(s *scope) { s.configHash, s.problem = "", &problem{v1alpha1.ReasonInvalidSpec, "x"} }), "Ready=False/InvalidSpec Stalled=True/InvalidSpec " + strings.Replace(good, "True/Available", "False/InvalidSpec", 1)},
 		"not written to the nodes yet":   {healthy(func(s *scope) { s.configuration.Hubs = nil }), waiting(strings.Replace(good, "True/NodesWired", "False/AwaitingProxy", 1))},

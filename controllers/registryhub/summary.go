@@ -20,9 +20,13 @@ func summary(stalled *problem, gates []metav1.Condition) []metav1.Condition {
 			conditions.True(v1alpha1.ConditionStalled, stalled.reason, stalled.message),
 		}
 	}
-	reason, awaited := v1alpha1.ReasonProgressing, ""
+	reason, awaited, passed := v1alpha1.ReasonProgressing, "", ""
 	for _, gate := range gates {
-		if gate.Status == metav1.ConditionTrue {
+		switch {
+		case gate.Status == metav1.ConditionTrue:
+			continue
+		case passedAllTheSame[gate.Reason]:
+			passed = conditions.Join(passed, gate.Message)
 			continue
 		}
 		awaited = conditions.Join(awaited, gate.Message)
@@ -31,12 +35,25 @@ func summary(stalled *problem, gates []metav1.Condition) []metav1.Condition {
 		}
 	}
 	if awaited == "" {
-		return []metav1.Condition{conditions.True(v1alpha1.ConditionReady, v1alpha1.ReasonReady, "nodes pull through the hub")}
+		return []metav1.Condition{conditions.True(v1alpha1.ConditionReady, v1alpha1.ReasonReady, conditions.Join("nodes pull through the hub", passed))}
 	}
 	return []metav1.Condition{
 		conditions.False(v1alpha1.ConditionReady, reason, awaited),
 		conditions.True(v1alpha1.ConditionReconciling, v1alpha1.ReasonProgressing, awaited),
 	}
+}
+
+// passedAllTheSame are the reasons of gates that are not True and yet do not gate Ready: nodes pull through the hub.
+var passedAllTheSame = map[string]bool{
+	v1alpha1.ReasonVolumeNotWritable: true,
+	v1alpha1.ReasonVolumeFull:        true,
+}
+
+// needsAPerson are the reasons of gates that do not open by themselves.
+var needsAPerson = map[string]bool{
+	v1alpha1.ReasonVolumeLost:           true,
+	v1alpha1.ReasonRollOutFailed:        true,
+	v1alpha1.ReasonConfigurationRefused: true,
 }
 
 // stalledBy is what only a person can change, the gravest first; nil for nothing.
@@ -48,7 +65,7 @@ func stalledBy(s *scope, gates []metav1.Condition) *problem {
 		return &problem{reason: v1alpha1.ReasonHostConflict, message: describe(s.conflicts)}
 	}
 	for _, gate := range gates {
-		if gate.Reason == v1alpha1.ReasonVolumeLost || gate.Reason == v1alpha1.ReasonRollOutFailed {
+		if needsAPerson[gate.Reason] {
 			return &problem{reason: gate.Reason, message: gate.Message}
 		}
 	}

@@ -33,7 +33,7 @@ const minimumDelay = 100 * time.Millisecond
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	byLabel := handler.EnqueueRequestsFromMapFunc(hubOfChild)
 	all := r.everyHub()
-	comingAndGoing := builder.WithPredicates(predicate.Funcs{UpdateFunc: func(event.UpdateEvent) bool { return false }})
+	comingAndGoing := predicate.Funcs{UpdateFunc: func(event.UpdateEvent) bool { return false }}
 	return builder.ControllerManagedBy(mgr).
 		For(&v1alpha1.RegistryHub{}).
 		Watches(&v1alpha1.RegistryHub{}, handler.EnqueueRequestsFromMapFunc(r.rivals), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
@@ -43,8 +43,9 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.hubsOfConfigMap)).
 		Watches(&corev1.Node{}, all, builder.WithPredicates(nodes.Relevant())).
 		Watches(&v1alpha1.NodeMirror{}, all).
-		Watches(&corev1.Pod{}, all, comingAndGoing).
-		Watches(&appsv1.DaemonSet{}, all, comingAndGoing).
+		Watches(&corev1.Pod{}, all, builder.WithPredicates(comingAndGoing, predicate.NewPredicateFuncs(isAgent))).
+		Watches(&appsv1.DaemonSet{}, all, builder.WithPredicates(comingAndGoing)).
+		WatchesRawSource(r.Reports.Changes()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 4}).
 		Complete(r)
 }
@@ -56,6 +57,9 @@ func hubOfChild(_ context.Context, child client.Object) []reconcile.Request {
 	}
 	return requests(hub)
 }
+
+// isAgent says whether a Pod is a node agent's. The others that are watched are the proxies'.
+func isAgent(pod client.Object) bool { return pod.GetLabels()[v1alpha1.LabelHub] == "" }
 
 // rivals are the other hubs: the coming, changing or going of this one may give them a host, or take one from them.
 // What it claimed before a change is not known, so all of them are asked.

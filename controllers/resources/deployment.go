@@ -17,8 +17,9 @@ import (
 const progressDeadlineSeconds = 600
 
 // Deployment runs a hub's proxy. One replica, replaced and not overlapped: the default access mode lets one Pod
-// have the volume, and nodes pull from the upstream meanwhile.
-func Deployment(hub *v1alpha1.RegistryHub, settings Settings, configHash string) *appsv1ac.DeploymentApplyConfiguration {
+// have the volume, and nodes pull from the upstream meanwhile. The hash is that of what the proxy reads only when it starts;
+// everything else in its configuration reaches the Pod that runs.
+func Deployment(hub *v1alpha1.RegistryHub, settings Settings, restartHash string) *appsv1ac.DeploymentApplyConfiguration {
 	return appsv1ac.Deployment(ChildName(hub), settings.Namespace).
 		WithLabels(hubLabels(hub)).
 		WithSpec(appsv1ac.DeploymentSpec().
@@ -29,7 +30,7 @@ func Deployment(hub *v1alpha1.RegistryHub, settings Settings, configHash string)
 			WithSelector(metav1ac.LabelSelector().WithMatchLabels(hubSelector(hub))).
 			WithTemplate(corev1ac.PodTemplateSpec().
 				WithLabels(hubLabels(hub)).
-				WithAnnotations(map[string]string{v1alpha1.AnnotationConfigHash: configHash}).
+				WithAnnotations(map[string]string{v1alpha1.AnnotationRestartHash: restartHash}).
 				WithSpec(proxyPod(hub, settings))))
 }
 
@@ -58,7 +59,7 @@ func proxyContainer(hub *v1alpha1.RegistryHub, settings Settings, mounts []mount
 		WithImage(settings.Image).
 		WithImagePullPolicy(corev1.PullIfNotPresent).
 		WithArgs("proxy", "--config", proxyConfigDirectory+"/"+proxyConfigKey).
-		WithPorts(containerPort(registryPortName, RegistryPort), containerPort(diagnosticsPortName, DiagnosticsPort)).
+		WithPorts(containerPort(registryPortName, RegistryPort), containerPort(DiagnosticsPortName, DiagnosticsPort)).
 		WithStartupProbe(proxyProbe("/readyz", 2, 60)).
 		WithReadinessProbe(proxyProbe("/readyz", 2, 3)).
 		WithLivenessProbe(proxyProbe("/healthz", 10, 6)).

@@ -3,6 +3,9 @@ package resources
 import (
 	"maps"
 
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
+
 	"github.com/registryhub/registryhub/api/v1alpha1"
 )
 
@@ -25,6 +28,15 @@ func AgentPodLabels() map[string]string {
 	return map[string]string{labelName: valueName, labelComponent: componentNodeAgent}
 }
 
+// WatchedPods selects the Pods that the manager watches: those of the node agents, and those of the hubs' proxies.
+func WatchedPods() labels.Selector {
+	component, err := labels.NewRequirement(labelComponent, selection.In, []string{componentNodeAgent, componentProxy})
+	if err != nil {
+		panic(err) // constants that are no labels: a fault of the program
+	}
+	return labels.SelectorFromSet(labels.Set{labelName: valueName}).Add(*component)
+}
+
 // hubSelector selects a hub's Pods. It must never change: a Deployment's selector is immutable.
 func hubSelector(hub *v1alpha1.RegistryHub) map[string]string {
 	return map[string]string{labelName: valueName, labelComponent: componentProxy, v1alpha1.LabelHub: hub.Name}
@@ -32,8 +44,8 @@ func hubSelector(hub *v1alpha1.RegistryHub) map[string]string {
 
 func hubLabels(hub *v1alpha1.RegistryHub) map[string]string { return managed(hubSelector(hub)) }
 
-func managed(labels map[string]string) map[string]string {
-	labels = maps.Clone(labels)
-	labels[labelManagedBy] = valueManagedBy
-	return labels
+func managed(given map[string]string) map[string]string {
+	given = maps.Clone(given)
+	given[labelManagedBy] = valueManagedBy
+	return given
 }

@@ -14,7 +14,7 @@ const (
 	RegistryPort        = 5000
 	DiagnosticsPort     = 8080
 	registryPortName    = "registry"
-	diagnosticsPortName = "diagnostics"
+	DiagnosticsPortName = "diagnostics"
 )
 
 // Where a proxy finds things.

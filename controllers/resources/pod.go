@@ -31,7 +31,7 @@ func proxyPodSecurity() *corev1ac.PodSecurityContextApplyConfiguration {
 
 func proxyProbe(path string, periodSeconds, failureThreshold int32) *corev1ac.ProbeApplyConfiguration {
 	return corev1ac.Probe().
-		WithHTTPGet(corev1ac.HTTPGetAction().WithPath(path).WithPort(intstr.FromString(diagnosticsPortName))).
+		WithHTTPGet(corev1ac.HTTPGetAction().WithPath(path).WithPort(intstr.FromString(DiagnosticsPortName))).
 		WithPeriodSeconds(periodSeconds).
 		WithFailureThreshold(failureThreshold).
 		WithTimeoutSeconds(2)

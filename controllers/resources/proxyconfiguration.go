@@ -1,12 +1,8 @@
 package resources
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"maps"
 	"path"
-	"slices"
 
 	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/api/v1alpha1"
@@ -96,15 +92,4 @@ func fallbackRules(rules []v1alpha1.FallbackRule) []configv1alpha1.FallbackRule 
 		})
 	}
 	return configured
-}
-
-// ConfigHash tells configurations of a proxy apart: the file, and the CA bundles that it reads once. Credentials
-// are not in it, since the proxy reads them again whenever it needs them.
-func ConfigHash(rendered []byte, bundles map[string][]byte) string {
-	hash := sha256.New()
-	fmt.Fprintf(hash, "%d:%s", len(rendered), rendered)
-	for _, upstream := range slices.Sorted(maps.Keys(bundles)) {
-		fmt.Fprintf(hash, "%s:%d:%s", upstream, len(bundles[upstream]), bundles[upstream])
-	}
-	return hex.EncodeToString(hash.Sum(nil)[:16])
 }

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/yaml"
 
 	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
@@ -208,24 +209,50 @@ func TestPullAccess(t *testing.T) {
 	}
 }
 
-func TestConfigHashTellsConfigurationsApart(t *testing.T) {
+func TestThePodIsReplacedOnlyForWhatItsProxyReadsAtTheStart(t *testing.T) {
 	t.Parallel()
-	seen := map[string]string{}
-	for name, hash := range map[string]string{
-		"one":                resources.ConfigHash([]byte("one"), nil),
-		"two":                resources.ConfigHash([]byte("two"), nil),
-		"one and a bundle":   resources.ConfigHash([]byte("one"), map[string][]byte{"a": []byte("x")}),
-		"another bundle":     resources.ConfigHash([]byte("one"), map[string][]byte{"a": []byte("y")}),
-		"of another's":       resources.ConfigHash([]byte("one"), map[string][]byte{"b": []byte("x")}),
-		"two bundles":        resources.ConfigHash([]byte("one"), map[string][]byte{"a": []byte("x"), "b": []byte("x")}),
-		"the bundles, joint": resources.ConfigHash([]byte("one"), map[string][]byte{"a": []byte("xb:1:x")}),
-	} {
-		if other, found := seen[hash]; found {
-			t.Errorf("%q and %q have one hash", name, other)
-		}
-		seen[hash] = name
+	hash := func(hub *v1alpha1.RegistryHub) string {
+		return configv1alpha1.RestartHash(resources.ProxyConfiguration(hub))
 	}
-	if resources.ConfigHash([]byte("one"), nil) != resources.ConfigHash([]byte("one"), map[string][]byte{}) {
-		t.Error("no bundles and an empty map of them differ")
+	changed := rich()
+	changed.Name, changed.Spec.Endpoint, changed.Spec.Access = plain().Name, plain().Spec.Endpoint, plain().Spec.Access
+	if hash(changed) != hash(plain()) {
+		t.Error("hubs that differ in all but the name, and in nothing that a start is needed for, have two hashes")
+	}
+	if changed.Name = "other"; hash(changed) == hash(plain()) {
+		t.Error("hubs of two names have one hash")
+	}
+}
+
+func TestConfigHashIsThatOfTheFile(t *testing.T) {
+	t.Parallel()
+	rendered, err := configv1alpha1.Encode(resources.ProxyConfiguration(plain()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	intent := resources.ProxyConfigMap(plain(), settings, rendered)
+	if got, want := resources.ConfigHash(&corev1.ConfigMap{Data: intent.Data}), configv1alpha1.Hash(rendered); got != want {
+		t.Errorf("got %q, want that of the file, %q", got, want)
+	}
+	if got := resources.ConfigHash(&corev1.ConfigMap{}); got != "" {
+		t.Errorf("an empty ConfigMap has the hash %q", got)
+	}
+}
+
+func TestTheWatchedPodsAreAgentsAndProxies(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		labels map[string]string
+		want   bool
+	}{
+		"an agent":    {resources.DaemonSet(settings, configv1alpha1.NodeAgentConfiguration{}).Spec.Template.Labels, true},
+		"a proxy":     {resources.Deployment(plain(), settings, "hash").Spec.Template.Labels, true},
+		"the manager": {map[string]string{"app.kubernetes.io/name": "registryhub", "app.kubernetes.io/component": "manager"}, false},
+		"another's":   {map[string]string{"app.kubernetes.io/component": "proxy"}, false},
+		"without any": {nil, false},
+	} {
+		if got := resources.WatchedPods().Matches(labels.Set(tc.labels)); got != tc.want {
+			t.Errorf("%s is watched: %v, want %v", name, got, tc.want)
+		}
 	}
 }

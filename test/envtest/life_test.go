@@ -78,17 +78,19 @@ func TestAChangeReachesTheNodesOnlyOnceTheProxyServesIt(t *testing.T) {
 	w := begin(t)
 	w.twoNodes()
 	w.create(hubFor("changed", "one.example", ephemeral))
+	proxy := w.proxy("changed")
 	w.ready("changed")
+	proxy.hold()
 	revision := w.nodeConfiguration().Revision
 
 	w.change("changed", func(hub *v1alpha1.RegistryHub) {
 		hub.Spec.Hosts = []v1alpha1.RegistryHost{"one.example", "two.example"}
 	})
-	w.becomes("changed", v1alpha1.ConditionProxyAvailable, "False/RollingOut")
+	w.becomes("changed", v1alpha1.ConditionProxyAvailable, "False/ConfigurationPending")
 	w.becomes("changed", v1alpha1.ConditionReady, "False/Progressing")
 	w.Consistently(w.hosts("changed")).Should(Equal("one.example"), "no node is led to a proxy that does not know the host")
 
-	w.serve("changed")
+	proxy.take()
 	w.Eventually(w.hosts("changed")).Should(Equal("one.example two.example"))
 	w.Expect(w.nodeConfiguration().Revision).To(BeNumerically(">", revision))
 	w.Consistently(w.condition("changed", v1alpha1.ConditionReady)).Should(Equal("False/Progressing"), "the nodes have not reported it")

@@ -95,7 +95,8 @@ func (w *world) reportRevision(node string, revision int64, exceptions ...v1alph
 func (w *world) reportAll() {
 	w.t.Helper()
 	pods := &corev1.PodList{}
-	w.Expect(k8s.List(ctxOf(), pods, client.InNamespace(namespace))).To(Succeed())
+	agents := client.MatchingLabels{"app.kubernetes.io/component": "node-agent"}
+	w.Expect(k8s.List(ctxOf(), pods, client.InNamespace(namespace), agents)).To(Succeed())
 	for i := range pods.Items {
 		w.report(pods.Items[i].Spec.NodeName)
 	}

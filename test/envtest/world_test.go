@@ -172,9 +172,11 @@ func (w *world) bindVolume(name string) {
 	}).Should(Succeed())
 }
 
-// serve plays the Deployment's controller and the kubelet: the Pod of the present template is available.
+// serve plays the Deployment's controller and the kubelet: the Pod of the present template is available, and its proxy
+// answers.
 func (w *world) serve(name string) {
 	w.t.Helper()
+	w.proxyUnlessThere(name)
 	w.setDeployment(name, func(status *appsv1.DeploymentStatus) {
 		status.Replicas, status.UpdatedReplicas, status.ReadyReplicas, status.AvailableReplicas = 1, 1, 1, 1
 		progressing(status, "NewReplicaSetAvailable", corev1.ConditionTrue)
