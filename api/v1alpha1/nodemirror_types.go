@@ -95,4 +95,24 @@ const (
 	// NodeReasonHubUnreachable: the hub has not answered the node for a minute. Its hosts were withdrawn from the node
 	// within seconds, and come back when it answers again, with the exception gone.
 	NodeReasonHubUnreachable = "HubUnreachable"
+	// NodeReasonReadOnlyHost: the certs directory is on a file system that cannot be written, as on Talos.
+	NodeReasonReadOnlyHost = "ReadOnlyHost"
+	// NodeReasonConfigPathUnset: the host did not prove to be wired, and containerd's config_path does not name the
+	// certs directory.
+	NodeReasonConfigPathUnset = "ConfigPathUnset"
+	// NodeReasonTransferServiceMultiRoot: the host did not prove to be wired, and containerd's config_path is a list,
+	// which its transfer service (2.1 and later) takes for one directory.
+	NodeReasonTransferServiceMultiRoot = "TransferServiceMultiRoot"
+	// NodeReasonLegacyMirrorsPresent: the host did not prove to be wired, and containerd is configured with mirrors in
+	// the legacy way, beside which it reads no hosts.toml.
+	NodeReasonLegacyMirrorsPresent = "LegacyMirrorsPresent"
+	// NodeReasonRestartPending: the host did not prove to be wired, and containerd's configuration was changed after
+	// containerd started.
+	NodeReasonRestartPending = "RestartPending"
+	// NodeReasonRuntimeUnknown: the host did not prove to be wired, and what the runtime is, or how it is configured,
+	// could not be found out.
+	NodeReasonRuntimeUnknown = "RuntimeUnknown"
+	// NodeReasonCanaryFailed: the runtime did not get the hub's canary from the host, and nothing in its configuration
+	// says why.
+	NodeReasonCanaryFailed = "CanaryFailed"
 )
