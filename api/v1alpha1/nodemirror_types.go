@@ -16,6 +16,7 @@ import (
 //	  name: worker-1
 //	status:
 //	  revision: 12
+//	  provenRevision: 12
 //	  exceptions:
 //	  - hub: docker-io
 //	    host: docker.io
@@ -51,6 +52,12 @@ type NodeMirrorStatus struct {
 	// force, so that an older revision is reported for a minute at most; then the hub is an exception. 0: none yet.
 	// +optional
 	Revision int64 `json:"revision,omitempty"`
+
+	// provenRevision says that each hub whose entry is of this revision or an older one was proven: the node's runtime got
+	// the hub's canary from each of its hosts since that entry is in force, or the host is an exception. Absent: nothing
+	// is proven on the node, since canaries are turned off.
+	// +optional
+	ProvenRevision *int64 `json:"provenRevision,omitempty"`
 
 	// exceptions are the hubs' hosts that the node could not wire. None: every hub that selects the node is in
 	// force. Sorted by hub, then host. At most 64.
