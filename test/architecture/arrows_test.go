@@ -66,8 +66,7 @@ var arrows = []struct {
 // pure packages decide from values alone: time comes in as a value, and nothing is read, written or logged.
 var pure = []string{
 	"proxy/distspec", "proxy/rules", "proxy/evict", "controllers/resources", "controllers/nodeagent/hoststoml",
-	"controllers/internal/pki",
-	"proxy/distspec", "proxy/rules", "proxy/evict", "controllers/resources", "controllers/nodeagent/hoststoml", "controllers/nodeagent/doctor",
+	"controllers/nodeagent/doctor", "controllers/internal/pki",
 }
 
 // loops lie below the pure package whose decisions they apply, and are not pure.
