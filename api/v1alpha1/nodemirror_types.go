@@ -16,6 +16,7 @@ import (
 //	  name: worker-1
 //	status:
 //	  revision: 12
+//	  provenRevision: 12
 //	  exceptions:
 //	  - hub: docker-io
 //	    host: docker.io
@@ -51,6 +52,12 @@ type NodeMirrorStatus struct {
 	// force, so that an older revision is reported for a minute at most; then the hub is an exception. 0: none yet.
 	// +optional
 	Revision int64 `json:"revision,omitempty"`
+
+	// provenRevision says that each hub whose entry is of this revision or an older one was proven: the node's runtime got
+	// the hub's canary from each of its hosts since that entry is in force, or the host is an exception. Absent: nothing
+	// is proven on the node, since canaries are turned off.
+	// +optional
+	ProvenRevision *int64 `json:"provenRevision,omitempty"`
 
 	// exceptions are the hubs' hosts that the node could not wire. None: every hub that selects the node is in
 	// force. Sorted by hub, then host. At most 64.
@@ -95,4 +102,24 @@ const (
 	// NodeReasonHubUnreachable: the hub has not answered the node for a minute. Its hosts were withdrawn from the node
 	// within seconds, and come back when it answers again, with the exception gone.
 	NodeReasonHubUnreachable = "HubUnreachable"
+	// NodeReasonReadOnlyHost: the certs directory is on a file system that cannot be written, as on Talos.
+	NodeReasonReadOnlyHost = "ReadOnlyHost"
+	// NodeReasonConfigPathUnset: the host did not prove to be wired, and containerd's config_path does not name the
+	// certs directory.
+	NodeReasonConfigPathUnset = "ConfigPathUnset"
+	// NodeReasonTransferServiceMultiRoot: the host did not prove to be wired, and containerd's config_path is a list,
+	// which its transfer service (2.1 and later) takes for one directory.
+	NodeReasonTransferServiceMultiRoot = "TransferServiceMultiRoot"
+	// NodeReasonLegacyMirrorsPresent: the host did not prove to be wired, and containerd is configured with mirrors in
+	// the legacy way, beside which it reads no hosts.toml.
+	NodeReasonLegacyMirrorsPresent = "LegacyMirrorsPresent"
+	// NodeReasonRestartPending: the host did not prove to be wired, and containerd's configuration was changed after
+	// containerd started.
+	NodeReasonRestartPending = "RestartPending"
+	// NodeReasonRuntimeUnknown: the host did not prove to be wired, and what the runtime is, or how it is configured,
+	// could not be found out.
+	NodeReasonRuntimeUnknown = "RuntimeUnknown"
+	// NodeReasonCanaryFailed: the runtime did not get the hub's canary from the host, and nothing in its configuration
+	// says why.
+	NodeReasonCanaryFailed = "CanaryFailed"
 )

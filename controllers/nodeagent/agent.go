@@ -45,6 +45,9 @@ type Options struct {
 	ClientCertificateDirectory string
 	// HealthAddress serves /healthz and /readyz. The agent is in the host's network, so it is a loopback address.
 	HealthAddress string
+	// CanaryInterval is how long a proof that the runtime pulls through a hub is believed. 0: nothing is proven, and the
+	// runtime is asked nothing.
+	CanaryInterval time.Duration
 }
 
 // Run runs the agent until the context ends. It keeps its files then, so that a restart or an upgrade costs no pull,
@@ -57,6 +60,10 @@ func Run(ctx context.Context, api *rest.Config, options Options, log logr.Logger
 	tls := newNodeTLS(options, log)
 	prober := probe.New(probe.Options{Logger: log, TLS: tls.config})
 	keeper := newKeeper(certsd.New(options.CertsDirectory, options.RunDirectory), tls, prober, newMemory(options), log)
+	if keeper.proving, err = newProving(options, log); err != nil {
+		return fmt.Errorf("setting up the agent of node %s: %w", options.NodeName, err)
+	}
+	defer keeper.proving.end()
 	r := &reconciler{client: mgr.GetClient(), options: options, keeper: keeper}
 	if err := r.setUp(mgr); err != nil {
 		return fmt.Errorf("setting up the agent of node %s: %w", options.NodeName, err)

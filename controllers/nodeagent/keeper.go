@@ -41,6 +41,8 @@ type keeper struct {
 	prober prober
 	memory memory
 	log    logr.Logger
+	// proving is nil where canaries are turned off.
+	proving *proving
 
 	// heard wakes it; news gets an event after each pass.
 	heard   chan struct{}
@@ -97,6 +99,7 @@ func (k *keeper) run(ctx context.Context) {
 	var asking sync.WaitGroup
 	defer asking.Wait()
 	asking.Go(func() { k.prober.Run(ctx) })
+	asking.Go(func() { k.proving.run(ctx) })
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -105,6 +108,7 @@ func (k *keeper) run(ctx context.Context) {
 			return
 		case <-k.heard:
 		case <-k.prober.Changed():
+		case <-k.proving.changed():
 		case <-timer.C:
 		}
 		timer.Reset(k.pass())
@@ -127,13 +131,14 @@ func (k *keeper) pass() time.Duration {
 	w := wire(configuration, labels, k.tls.write(configuration))
 	k.prober.Follow(w.targets(), w.interval)
 	o := &outcome{wired: w, health: k.prober.Health()}
+	files := w.inForce(o.health, k.held)
 	var result certsd.Result
-	inForce := w.inForce(o.health, k.held)
-	result, o.err = k.files.Reconcile(inForce)
+	result, o.err = k.files.Reconcile(files)
 	o.failed = result.Failed
 	if o.err == nil {
-		k.tls.sweep(w.files, inForce, o.failed)
+		k.tls.sweep(w.files, files, o.failed)
 	}
+	o.proofs = k.proving.follow(w, files, o.failed)
 	k.keep(*known)
 	k.tell(w.revision, result, o.err)
 	k.conclude(o)

@@ -13,6 +13,8 @@ type outcome struct {
 	health health
 	// failed are the hosts whose files are not as wanted.
 	failed map[string]error
+	// proofs are what is known of the hosts in force; nil where nothing is proven.
+	proofs proofs
 	// err is what concerns no single host: after it the revision is not in force.
 	err error
 }
@@ -21,8 +23,9 @@ type outcome struct {
 func (o outcome) status(previous v1alpha1.NodeMirrorStatus, now time.Time) v1alpha1.NodeMirrorStatus {
 	missing := o.unreachable(previous, now)
 	return v1alpha1.NodeMirrorStatus{
-		Revision:   o.revision(previous.Revision, missing),
-		Exceptions: o.wired.exceptions(o.failed, missing),
+		Revision:       o.revision(previous.Revision, missing),
+		ProvenRevision: o.provenRevision(previous.ProvenRevision, missing),
+		Exceptions:     o.wired.exceptions(o.failed, missing, o.unproven()),
 	}
 }
 

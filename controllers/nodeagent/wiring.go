@@ -2,7 +2,6 @@ package nodeagent
 
 import (
 	"cmp"
-	"errors"
 	"slices"
 	"time"
 
@@ -107,18 +106,7 @@ func (w wiring) exceptions(unwired ...map[string]error) []v1alpha1.NodeException
 }
 
 func exception(hub, host string, err error) v1alpha1.NodeException {
-	reason := v1alpha1.NodeReasonWriteFailed
-	var foreign *certsd.ForeignError
-	var unreachable *unreachableError
-	switch {
-	case errors.As(err, &foreign):
-		reason = v1alpha1.NodeReasonForeignHostsFile
-	case errors.As(err, &unreachable):
-		reason = v1alpha1.NodeReasonHubUnreachable
-	case errors.Is(err, errNoClientCertificate):
-		reason = v1alpha1.NodeReasonNoClientCertificate
-	}
-	return v1alpha1.NodeException{Hub: hub, Host: host, Reason: reason, Message: bounded(err.Error())}
+	return v1alpha1.NodeException{Hub: hub, Host: host, Reason: reasonOf(err), Message: bounded(err.Error())}
 }
 
 // bounded counts characters, as the API does.

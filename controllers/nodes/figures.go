@@ -18,8 +18,10 @@ type Figures struct {
 	// Desired nodes should pull through the hub: Ready, selected, with an agent, and past their grace, or heard of
 	// what they made of the present wiring.
 	Desired int
-	// Wired nodes are desired and have the hub's present wiring in force.
+	// Wired nodes are desired and have the hub's present wiring in force, proven where canaries are not turned off.
 	Wired int
+	// Unproven nodes are wired, and prove nothing.
+	Unproven int
 	// Failing are desired nodes that reported an exception, sorted by name; not more than MaxFailing.
 	Failing []v1alpha1.FailingNode
 	// FailingTotal is how many there are.
@@ -49,7 +51,7 @@ func Count(snapshot Snapshot, entry configv1alpha1.NodeHub, now time.Time, grace
 
 func (f *Figures) add(node Node, entry configv1alpha1.NodeHub, settles, now time.Time) {
 	exception := exceptionOf(node, entry.Name)
-	heard := node.HasAgent() && entry.Revision > 0 && node.Revision >= entry.Revision
+	heard := node.HasAgent() && node.heard(entry)
 	wired := heard && exception == nil
 	switch starting := settles.IsZero() || now.Before(settles); {
 	case starting && !heard:
@@ -64,6 +66,9 @@ func (f *Figures) add(node Node, entry configv1alpha1.NodeHub, settles, now time
 	switch {
 	case wired:
 		f.Wired++
+		if node.ProvenRevision == nil {
+			f.Unproven++
+		}
 	case exception != nil:
 		f.fail(node.Name, *exception)
 	}

@@ -31,6 +31,10 @@ func justCame(n *nodes.Node)  { n.ReadySince = epoch.Add(-10 * time.Second) }
 func newAgent(n *nodes.Node)  { n.AgentSince = epoch.Add(-20 * time.Second) }
 func labelled(n *nodes.Node)  { n.Labels = pairs("zone", "a") }
 
+func proven(revision int64) func(*nodes.Node) {
+	return func(n *nodes.Node) { n.ProvenRevision = &revision }
+}
+
 func failing(n *nodes.Node) {
 	n.Exceptions = []v1alpha1.NodeException{{Hub: "other", Reason: "Other"}, {Hub: "a", Reason: "WriteFailed", Message: "disk full"}}
 }
@@ -44,19 +48,24 @@ func TestCount(t *testing.T) {
 		want     nodes.Figures
 	}{
 		"no nodes":                               {want: nodes.Figures{}},
-		"wired, and one behind":                  {nodes: []nodes.Node{node("1", 5), node("2", 4), node("3", 9)}, want: nodes.Figures{Desired: 3, Wired: 2}},
+		"wired, and one behind":                  {nodes: []nodes.Node{node("1", 5), node("2", 4), node("3", 9)}, want: nodes.Figures{Desired: 3, Wired: 2, Unproven: 2}},
 		"a node that is not Ready":               {nodes: []nodes.Node{node("1", 5, notReady)}, want: nodes.Figures{}},
-		"a node that is not selected":            {nodes: []nodes.Node{node("1", 5), node("2", 5, labelled)}, selector: []string{"zone", "a"}, want: nodes.Figures{Desired: 1, Wired: 1}},
+		"a node that is not selected":            {nodes: []nodes.Node{node("1", 5), node("2", 5, labelled)}, selector: []string{"zone", "a"}, want: nodes.Figures{Desired: 1, Wired: 1, Unproven: 1}},
 		"a node that just came":                  {nodes: []nodes.Node{node("1", 4, justCame)}, want: nodes.Figures{Starting: 1, Settles: epoch.Add(50 * time.Second)}},
-		"a node that just came and is wired":     {nodes: []nodes.Node{node("1", 5, justCame)}, want: nodes.Figures{Desired: 1, Wired: 1}},
+		"a node that just came and is wired":     {nodes: []nodes.Node{node("1", 5, justCame)}, want: nodes.Figures{Desired: 1, Wired: 1, Unproven: 1}},
 		"an agent that just came":                {nodes: []nodes.Node{node("1", 4, newAgent)}, want: nodes.Figures{Starting: 1, Settles: epoch.Add(40 * time.Second)}},
 		"the earliest to settle":                 {nodes: []nodes.Node{node("1", 4, justCame), node("2", 4, newAgent)}, want: nodes.Figures{Starting: 2, Settles: epoch.Add(40 * time.Second)}},
 		"a node without an agent, since long":    {nodes: []nodes.Node{node("1", 5, agentless)}, agents: long, want: nodes.Figures{Bare: 1}},
 		"a node without an agent, for a moment":  {nodes: []nodes.Node{node("1", 5, agentless, justCame)}, agents: long, want: nodes.Figures{Starting: 1, Settles: epoch.Add(50 * time.Second)}},
 		"nodes whose agents are just being made": {nodes: []nodes.Node{node("1", 0, agentless)}, agents: -5 * time.Second, want: nodes.Figures{Starting: 1, Settles: epoch.Add(55 * time.Second)}},
 		"no DaemonSet at all":                    {nodes: []nodes.Node{node("1", 0, agentless)}, want: nodes.Figures{Starting: 1}},
+		"proven, proving, and proven before":     {nodes: []nodes.Node{node("1", 5, proven(5)), node("2", 5, proven(4)), node("3", 9, proven(7))}, want: nodes.Figures{Desired: 3, Wired: 2}},
+		"a node that just came and is proving":   {nodes: []nodes.Node{node("1", 5, justCame, proven(0))}, want: nodes.Figures{Starting: 1, Settles: epoch.Add(50 * time.Second)}},
+		"a node that just came and has failed": {nodes: []nodes.Node{node("1", 5, justCame, proven(0), failing)}, want: nodes.Figures{
+			Desired: 1, FailingTotal: 1, Failing: []v1alpha1.FailingNode{{Name: "1", Reason: "WriteFailed", Message: "disk full"}},
+		}},
 		"a failing node": {nodes: []nodes.Node{node("1", 5), node("2", 5, failing)}, want: nodes.Figures{
-			Desired: 2, Wired: 1, FailingTotal: 1, Failing: []v1alpha1.FailingNode{{Name: "2", Reason: "WriteFailed", Message: "disk full"}},
+			Desired: 2, Wired: 1, Unproven: 1, FailingTotal: 1, Failing: []v1alpha1.FailingNode{{Name: "2", Reason: "WriteFailed", Message: "disk full"}},
 		}},
 	}
 	for name, tc := range cases {

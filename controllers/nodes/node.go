@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
+	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/api/v1alpha1"
 )
 
@@ -20,13 +21,28 @@ type Node struct {
 	ReadySince time.Time
 	// AgentSince is when the agent's Pod was made; zero when there is none.
 	AgentSince time.Time
-	// Revision and Exceptions are what the agent reported last.
-	Revision   int64
-	Exceptions []v1alpha1.NodeException
+	// Revision, ProvenRevision and Exceptions are what the agent reported last.
+	Revision       int64
+	ProvenRevision *int64
+	Exceptions     []v1alpha1.NodeException
 }
 
 // HasAgent says whether an agent's Pod is on the node.
 func (n Node) HasAgent() bool { return !n.AgentSince.IsZero() }
+
+// heard says whether the node has made up its mind about a hub's entry: its wiring is in force, and the runtime was seen to
+// pull through it, or it is known why not.
+func (n Node) heard(entry configv1alpha1.NodeHub) bool {
+	if entry.Revision <= 0 || n.Revision < entry.Revision {
+		return false
+	}
+	return n.ProvenRevision == nil || *n.ProvenRevision >= entry.Revision || exceptionOf(n, entry.Name) != nil
+}
+
+// take makes what a NodeMirror says the node's own.
+func (n *Node) take(reported v1alpha1.NodeMirrorStatus) {
+	n.Revision, n.ProvenRevision, n.Exceptions = reported.Revision, reported.ProvenRevision, reported.Exceptions
+}
 
 // settledAt is when the node has had its grace: from then on it counts whatever it does. A node without an agent
 // is waited for as long after the agents' DaemonSet was made. Zero: there is no DaemonSet yet, so no end to it.

@@ -45,7 +45,7 @@ func join(nodes []corev1.Node, agents map[string]time.Time, mirrors map[string]v
 		}
 		node := newNode(&nodes[i])
 		node.AgentSince = agents[node.Name]
-		node.Revision, node.Exceptions = mirrors[node.Name].Revision, mirrors[node.Name].Exceptions
+		node.take(mirrors[node.Name])
 		joined = append(joined, node)
 	}
 	slices.SortFunc(joined, func(a, b Node) int { return strings.Compare(a.Name, b.Name) })

@@ -54,5 +54,5 @@ func lacks(node Node, hub configv1alpha1.NodeHub) bool {
 	if err != nil || !selector.Matches(node.Labels) {
 		return false
 	}
-	return node.Revision < hub.Revision || exceptionOf(node, hub.Name) != nil
+	return !node.heard(hub) || exceptionOf(node, hub.Name) != nil
 }

@@ -78,7 +78,7 @@ func (r *TaintReconciler) freedomOf(ctx context.Context, node *corev1.Node) (Fre
 	}
 	reported := newNode(node)
 	if ownedBy(mirror, node) {
-		reported.Revision, reported.Exceptions = mirror.Status.Revision, mirror.Status.Exceptions
+		reported.take(mirror.Status)
 	}
 	return FreedomOf(reported, node.CreationTimestamp.Time, configuration, r.Timeout, r.Now()), nil
 }

@@ -49,7 +49,7 @@ func countedNodesWired(s *scope, entry configv1alpha1.NodeHub) metav1.Condition 
 // agents does not flap. But it is waited for where NodesWired is not True yet, since in a new cluster every node has
 // just come, and a hub must not be Ready for want of anybody to ask.
 func judge(figures nodes.Figures, wired bool) (reason, message string) {
-	progress := fmt.Sprintf("%d of %d nodes are wired", figures.Wired, figures.Desired)
+	progress := fmt.Sprintf("%d of %d nodes are wired%s", figures.Wired, figures.Desired, unproven(figures))
 	starting := fmt.Sprintf("%d nodes are starting", figures.Starting)
 	switch {
 	case figures.FailingTotal > 0:
@@ -64,6 +64,14 @@ func judge(figures nodes.Figures, wired bool) (reason, message string) {
 		return v1alpha1.ReasonNoNodes, "the hub selects no Ready Linux node"
 	}
 	return v1alpha1.ReasonNodesWired, progress
+}
+
+// unproven tells of nodes that pull through the hub for all that is known, which is not all that could be.
+func unproven(figures nodes.Figures) string {
+	if figures.Unproven == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d of them unproven", figures.Unproven)
 }
 
 func failing(figures nodes.Figures) string {

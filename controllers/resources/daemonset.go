@@ -18,7 +18,8 @@ const agentHealthPort = 20254
 // DaemonSet runs the agent on every Linux node, whatever its taints: a node that it is not on pulls past the hubs.
 //
 // The agent is root, since containerd's directory is root's, and nothing more: no capability, no privilege. It is
-// in the host's network because what it probes must be what containerd sees.
+// in the host's network because what it probes must be what containerd sees. With canaries it has the runtime's socket,
+// through which anything can be done to the node: canary.go.
 func DaemonSet(settings Settings, agent configv1alpha1.NodeAgentConfiguration) *appsv1ac.DaemonSetApplyConfiguration {
 	return appsv1ac.DaemonSet(configv1alpha1.NodeAgentName, settings.Namespace).
 		WithLabels(managed(AgentPodLabels())).
@@ -33,7 +34,8 @@ func DaemonSet(settings Settings, agent configv1alpha1.NodeAgentConfiguration) *
 }
 
 func agentPod(settings Settings, agent configv1alpha1.NodeAgentConfiguration) *corev1ac.PodSpecApplyConfiguration {
-	return corev1ac.PodSpec().
+	mounts := agentMounts(agent)
+	pod := corev1ac.PodSpec().
 		WithServiceAccountName(configv1alpha1.NodeAgentName).
 		WithHostNetwork(true).
 		WithEnableServiceLinks(false).
@@ -44,12 +46,15 @@ func agentPod(settings Settings, agent configv1alpha1.NodeAgentConfiguration) *c
 			WithRunAsUser(0).
 			WithRunAsGroup(0).
 			WithSeccompProfile(corev1ac.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))).
-		WithVolumes(hostDirectory("certs", agent.CertsDirectory), hostDirectory("run", agent.RunDirectory), clientCertificateVolume()).
-		WithContainers(agentContainer(settings, agent))
+		WithContainers(agentContainer(settings, agent, mounts))
+	for _, mount := range mounts {
+		pod.WithVolumes(mount.volume)
+	}
+	return pod
 }
 
-func agentContainer(settings Settings, agent configv1alpha1.NodeAgentConfiguration) *corev1ac.ContainerApplyConfiguration {
-	return corev1ac.Container().
+func agentContainer(settings Settings, agent configv1alpha1.NodeAgentConfiguration, mounts []mount) *corev1ac.ContainerApplyConfiguration {
+	container := corev1ac.Container().
 		WithName("node-agent").
 		WithImage(settings.Image).
 		WithImagePullPolicy(corev1.PullIfNotPresent).
@@ -59,18 +64,19 @@ func agentContainer(settings Settings, agent configv1alpha1.NodeAgentConfigurati
 			"--certs-directory="+agent.CertsDirectory,
 			"--run-directory="+agent.RunDirectory,
 			"--client-certificate-directory="+nodeClientDirectory,
-			"--health-address=127.0.0.1:20254").
+			"--health-address=127.0.0.1:20254",
+			"--canary-interval="+canaryInterval(agent.Canary)).
 		WithEnv(fieldEnv("NODE_NAME", "spec.nodeName"), fieldEnv("POD_NAMESPACE", "metadata.namespace")).
 		WithResources(corev1ac.ResourceRequirements().WithRequests(corev1.ResourceList{
 			corev1.ResourceCPU: resource.MustParse("10m"), corev1.ResourceMemory: resource.MustParse("32Mi"),
 		})).
 		WithReadinessProbe(agentProbe("/readyz", 5)).
 		WithLivenessProbe(agentProbe("/healthz", 10)).
-		WithVolumeMounts(
-			corev1ac.VolumeMount().WithName("certs").WithMountPath(agent.CertsDirectory),
-			corev1ac.VolumeMount().WithName("run").WithMountPath(agent.RunDirectory),
-			corev1ac.VolumeMount().WithName(clientCertificateVolumeName).WithMountPath(nodeClientDirectory).WithReadOnly(true)).
 		WithSecurityContext(unprivileged())
+	for _, mount := range mounts {
+		container.WithVolumeMounts(mount.mount)
+	}
+	return container
 }
 
 func hostDirectory(name, directory string) *corev1ac.VolumeApplyConfiguration {

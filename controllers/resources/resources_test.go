@@ -87,12 +87,15 @@ func rich() *v1alpha1.RegistryHub {
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	agent := configv1alpha1.NodeAgentConfiguration{CertsDirectory: "/etc/containerd/certs.d", RunDirectory: "/run/registryhub"}
+	proving := agent
+	proving.Canary = configv1alpha1.CanaryConfiguration{Enabled: new(true), Interval: &metav1.Duration{Duration: time.Hour}}
 	cases := map[string]any{
 		"deployment-plain":      resources.Deployment(plain(), settings, "hash"),
 		"deployment-rich":       resources.Deployment(rich(), settings, "hash"),
 		"service":               resources.Service(plain(), settings),
 		"persistentvolumeclaim": resources.PersistentVolumeClaim(plain(), settings, resource.Quantity{}),
-		"daemonset":             resources.DaemonSet(settings, agent),
+		"daemonset":             resources.DaemonSet(settings, proving),
+		"daemonset-unproven":    resources.DaemonSet(settings, agent),
 		"proxy-configmap":       resources.ProxyConfigMap(plain(), settings, []byte("rendered\n")),
 		"node-configmap":        resources.NodeConfigMap(settings, []byte("rendered\n")),
 		"nodemirror":            resources.NodeMirror(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "worker-1", UID: "uid-of-worker-1"}}),

@@ -82,6 +82,11 @@ func (b *Bed) Apply(ctx context.Context, manifests string) error {
 	return err
 }
 
+// RestartContainerd restarts a node's containerd; its Pods keep running.
+func (b *Bed) RestartContainerd(ctx context.Context, node string) error {
+	return b.stream(ctx, b.tool(), "restart-containerd", node)
+}
+
 // Node runs a command inside a node and returns what it prints.
 func (b *Bed) Node(ctx context.Context, node string, command ...string) (string, error) {
 	return b.output(ctx, "", b.tool(), append([]string{"exec", node, "--"}, command...)...)

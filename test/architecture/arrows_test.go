@@ -50,6 +50,10 @@ var arrows = []struct {
 	{"controllers/nodeagent/certsd", nil},
 	{"controllers/nodeagent/probe", nil},
 	{"controllers/nodeagent/tlsfiles", nil},
+	{"controllers/nodeagent/runtime", nil},
+	{"controllers/nodeagent/cri", nil},
+	{"controllers/nodeagent/proof", []string{"api/config"}},
+	{"controllers/nodeagent/doctor", []string{"api/v1alpha1", "controllers/nodeagent/runtime"}},
 	{"controllers/nodeagent", []string{"api", "controllers/internal", "controllers/nodeagent"}},
 	{"controllers/nodes", []string{"api", "controllers/internal", "controllers/resources"}},
 	{"controllers/certificates", []string{"api", "controllers/internal", "controllers/resources", "controllers/nodes"}},
@@ -63,7 +67,7 @@ var arrows = []struct {
 // pure packages decide from values alone: time comes in as a value, and nothing is read, written or logged.
 var pure = []string{
 	"proxy/distspec", "proxy/rules", "proxy/evict", "controllers/resources", "controllers/nodeagent/hoststoml",
-	"controllers/internal/pki",
+	"controllers/nodeagent/doctor", "controllers/internal/pki",
 }
 
 // loops lie below the pure package whose decisions they apply, and are not pure.

@@ -45,7 +45,10 @@ func TestDecodeFillsInDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantAgent := NodeAgentConfiguration{CertsDirectory: "/etc/containerd/certs.d", RunDirectory: "/run/registryhub"}
+	wantAgent := NodeAgentConfiguration{
+		CertsDirectory: "/etc/containerd/certs.d", RunDirectory: "/run/registryhub",
+		Canary: CanaryConfiguration{Enabled: new(true), Interval: &metav1.Duration{Duration: time.Hour}},
+	}
 	if diff := cmp.Diff(wantAgent, operator.NodeAgent); diff != "" {
 		t.Errorf("node agent's defaults (-want +got):\n%s", diff)
 	}
@@ -94,6 +97,7 @@ func TestDecodeRefusesAndNamesTheField(t *testing.T) {
 		"a file without a kind":                 {node, nodeFile, "kind: NodeConfiguration", "", `kind ""`},
 		"another kind":                          {proxy, operatorFile, "", "", `kind "OperatorConfiguration"`},
 		"another version":                       {node, nodeFile, "v1alpha1", "v9", `v9`},
+		"canaries without end":                  {operator, operatorFile, "image:", "nodeAgent: {canary: {interval: 1s}}\nimage:", "nodeAgent.canary.interval"},
 		"a relative certs directory":            {operator, operatorFile, "image:", "nodeAgent: {certsDirectory: certs.d}\nimage:", "nodeAgent.certsDirectory"},
 		"the root as run directory":             {operator, operatorFile, "image:", "nodeAgent: {runDirectory: /}\nimage:", "nodeAgent.runDirectory"},
 		"a negative grace":                      {operator, operatorFile, "image:", "nodeGracePeriod: -1s\nimage:", "nodeGracePeriod"},

@@ -65,6 +65,9 @@ type NodeAgentConfiguration struct {
 	// RunDirectory is the agent's own directory on the nodes, on a file system that a reboot empties. An
 	// absolute path. Default: /run/registryhub.
 	RunDirectory string `json:"runDirectory,omitempty"`
+
+	// Canary says how nodes prove that their runtimes pull through the hubs.
+	Canary CanaryConfiguration `json:"canary,omitempty"`
 }
 
 // Default fills in what was left out.
@@ -73,6 +76,7 @@ func (c *OperatorConfiguration) Default() {
 	setDefault(&c.NodeAgent.CertsDirectory, "/etc/containerd/certs.d")
 	setDefault(&c.NodeAgent.RunDirectory, "/run/registryhub")
 	c.Certificates.setDefaults()
+	c.NodeAgent.Canary.setDefaults()
 	setDefaultDuration(&c.NodeGracePeriod, 60*time.Second)
 	setDefaultDuration(&c.WithdrawTimeout, 5*time.Minute)
 	if c.StartupTaint != nil {
@@ -86,6 +90,7 @@ func (c *OperatorConfiguration) Validate() error {
 		validateDirectory("nodeAgent.certsDirectory", c.NodeAgent.CertsDirectory),
 		validateDirectory("nodeAgent.runDirectory", c.NodeAgent.RunDirectory),
 		c.Certificates.validate("certificates"),
+		c.NodeAgent.Canary.validate("nodeAgent.canary"),
 		validateNotNegative("nodeGracePeriod", c.NodeGracePeriod),
 		validateNotNegative("withdrawTimeout", c.WithdrawTimeout),
 		c.StartupTaint.validate("startupTaint"),

@@ -1,0 +1,39 @@
+package v1alpha1_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	config "github.com/registryhub/registryhub/api/config/v1alpha1"
+)
+
+func TestRuntimeLayoutOf(t *testing.T) {
+	t.Parallel()
+	const usual = "/run/containerd/containerd.sock"
+	cases := map[string]struct {
+		certs string
+		want  config.RuntimeLayout
+	}{
+		"containerd's packages":    {"/etc/containerd/certs.d", config.RuntimeLayout{ConfigDirectory: "/etc/containerd", ConfigFiles: []string{"/etc/containerd/config.toml"}, Socket: usual}},
+		"a directory of one's own": {"/opt/certs.d", config.RuntimeLayout{ConfigDirectory: "/etc/containerd", ConfigFiles: []string{"/etc/containerd/config.toml"}, Socket: usual}},
+		"Talos":                    {"/etc/cri/conf.d/hosts", config.RuntimeLayout{ConfigDirectory: "/etc/cri", ConfigFiles: []string{"/etc/cri/containerd.toml"}, Socket: usual}},
+		"RKE2, with the socket of k3s": {"/var/lib/rancher/rke2/agent/etc/containerd/certs.d", config.RuntimeLayout{
+			ConfigDirectory: "/var/lib/rancher/rke2/agent/etc/containerd",
+			ConfigFiles:     []string{"/var/lib/rancher/rke2/agent/etc/containerd/config.toml"}, Socket: "/run/k3s/containerd/containerd.sock",
+		}},
+		"MicroK8s": {"/var/snap/microk8s/current/args/certs.d", config.RuntimeLayout{
+			ConfigDirectory: "/var/snap/microk8s/current/args",
+			ConfigFiles:     []string{"/var/snap/microk8s/current/args/containerd.toml", "/var/snap/microk8s/current/args/containerd-template.toml"},
+			Socket:          "/var/snap/microk8s/common/run/containerd.sock",
+		}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(tc.want, config.RuntimeLayoutOf(tc.certs)); diff != "" {
+				t.Errorf("the layout (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

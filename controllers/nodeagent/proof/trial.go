@@ -1,0 +1,49 @@
+package proof
+
+import (
+	"cmp"
+	"math/rand/v2"
+	"time"
+)
+
+// trial is a target and what came of trying it.
+type trial struct {
+	Target
+	outcome Outcome
+	// failed is how many times running.
+	failed int
+	// due is when it is tried next; zero: at once.
+	due time.Time
+}
+
+func (t *trial) before(other *trial) bool {
+	return cmp.Or(t.due.Compare(other.due), cmp.Compare(t.Host, other.Host)) < 0
+}
+
+func (t *trial) succeed(now time.Time, interval time.Duration) {
+	t.outcome, t.failed = Outcome{Verdict: Proven}, 0
+	t.due = now.Add(about(interval))
+}
+
+// fail believes it the second time.
+func (t *trial) fail(failure Failure, now time.Time, interval time.Duration) {
+	t.failed++
+	t.due = now.Add(min(about(retryAfter(t.failed)), interval))
+	known := t.outcome.Verdict == Failed && t.outcome.Failure.Reason == failure.Reason
+	if t.failed >= failures && !known {
+		t.outcome = Outcome{Verdict: Failed, Failure: failure}
+	}
+}
+
+func retryAfter(failed int) time.Duration {
+	wait := firstRetry
+	for range failed - 1 {
+		wait = min(2*wait, maxRetry)
+	}
+	return wait
+}
+
+// about keeps what began at one moment on many nodes from coming again at one moment.
+func about(d time.Duration) time.Duration {
+	return d - d/10 + time.Duration(rand.Int64N(int64(d/5)+1)) //nolint:gosec // G404: nobody gains by guessing it
+}
