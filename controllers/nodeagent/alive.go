@@ -91,7 +91,7 @@ func (o outcome) unreachable(previous v1alpha1.NodeMirrorStatus, now time.Time) 
 		}
 		said := saidUnreachable(previous, name)
 		switch {
-		case health.State == probe.Dead && (said != nil || now.Sub(health.Missing) >= reportAfter):
+		case health.State == probe.Dead && now.Sub(health.Missing) >= reportAfter:
 			missing[host] = &unreachableError{hub: hub, cause: health.Cause}
 		case said != nil:
 			missing[host] = &unreachableError{hub: hub, said: said.Message}

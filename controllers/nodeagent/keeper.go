@@ -142,7 +142,7 @@ func (k *keeper) pass() time.Duration {
 	k.keep(*known)
 	k.tell(w.revision, result, o.err)
 	k.conclude(o)
-	if o.err != nil || len(o.failed) > 0 {
+	if o.err != nil {
 		return retryInterval
 	}
 	return Interval

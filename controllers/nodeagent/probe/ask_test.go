@@ -191,23 +191,35 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// TestEachQuestionHasAConnectionOfItsOwn: a Pod that is ending goes on answering on the connections that it has.
+// TestEachQuestionHasAConnectionOfItsOwn, which ends with it: a Pod that is ending goes on answering on the connections
+// that it has.
 func TestEachQuestionHasAConnectionOfItsOwn(t *testing.T) {
 	t.Parallel()
+	const questions = 3
 	var connections atomic.Int64
+	closed := make(chan struct{}, questions)
 	server := httptest.NewUnstartedServer(answer(200))
 	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateNew {
+		switch state {
+		case http.StateNew:
 			connections.Add(1)
+		case http.StateClosed:
+			closed <- struct{}{}
+		default:
 		}
 	}
 	server.Start()
 	t.Cleanup(server.Close)
-	for range 3 {
+	for range questions {
 		expect(t, ask(t.Context(), Target{Hub: "a", Endpoint: server.URL}, nil, generous), "")
+		select {
+		case <-closed:
+		case <-time.After(generous):
+			t.Fatal("the connection is left open")
+		}
 	}
-	if got := connections.Load(); got != 3 {
-		t.Errorf("3 questions over %d connections", got)
+	if got := connections.Load(); got != questions {
+		t.Errorf("%d questions over %d connections", questions, got)
 	}
 }
 
