@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -19,6 +20,52 @@ type connection struct {
 	onClose func()
 	// until is when writes end whatever was taken, in nanoseconds of the Unix epoch; 0 is never.
 	until atomic.Int64
+
+	mu sync.Mutex
+	// held is what was written since hold; nil while writes go out.
+	held *[]byte
+}
+
+// hold has writes wait for release, or for more than there is room for.
+func (c *connection) hold() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.held == nil {
+		c.held = rooms.Get().(*[]byte)
+	}
+}
+
+// release writes what was held.
+func (c *connection) release() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.releaseLocked()
+}
+
+func (c *connection) releaseLocked() error {
+	if c.held == nil {
+		return nil
+	}
+	held := c.held
+	c.held = nil
+	_, err := c.writeNow(*held)
+	*held = (*held)[:0]
+	rooms.Put(held)
+	return err
+}
+
+// take holds bytes if writes wait. A connection is written to by its handler, but TLS has things to say at any time.
+func (c *connection) take(p []byte) (taken bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.held == nil {
+		return false, nil
+	}
+	if len(*c.held)+len(p) <= cap(*c.held) {
+		*c.held = append(*c.held, p...)
+		return true, nil
+	}
+	return false, c.releaseLocked()
 }
 
 // SetWriteDeadline implements net.Conn. TLS sets one for the last it has to say, which nobody may be there to take.
@@ -41,7 +88,19 @@ func (c *connection) writesEnd() (deadline time.Time, final bool) {
 }
 
 // Write implements net.Conn.
-func (c *connection) Write(p []byte) (written int, err error) {
+func (c *connection) Write(p []byte) (int, error) {
+	taken, err := c.take(p)
+	switch {
+	case err != nil:
+		return 0, err
+	case taken:
+		return len(p), nil
+	default:
+		return c.writeNow(p)
+	}
+}
+
+func (c *connection) writeNow(p []byte) (written int, err error) {
 	err = c.whileTaken(func() (int64, error) {
 		n, err := c.TCPConn.Write(p[written:])
 		written += n
@@ -52,6 +111,9 @@ func (c *connection) Write(p []byte) (written int, err error) {
 
 // ReadFrom implements io.ReaderFrom. The kernel sends what is a part of a file.
 func (c *connection) ReadFrom(r io.Reader) (written int64, err error) {
+	if err := c.release(); err != nil {
+		return 0, err
+	}
 	part, _ := r.(*io.LimitedReader)
 	file, ok := fileOf(part)
 	if !ok {

@@ -34,8 +34,8 @@ func (unobserved) Stalled() {}
 // HandshakeFailed implements gatekeeper.
 func (unobserved) HandshakeFailed() {}
 
-// surplusKey is that of a connection's context: true when it is over the limit.
-type surplusKey struct{}
+// connectionKey is that of a connection in its context.
+type connectionKey struct{}
 
 // edge lets so many requests through to a handler at once, and answers the others at once: a client that is told that the
 // hub is busy asks the registry itself, one that waits does not.
@@ -56,13 +56,18 @@ func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 {
 		refuseBody(w)
 	}
+	c, connected := r.Context().Value(connectionKey{}).(*connection)
 	switch {
-	case r.Context().Value(surplusKey{}) == true:
+	case connected && c.surplus:
 		w.Header().Set("Connection", "close")
 		distspec.WriteError(w, r, errBusy)
 	case busy > e.limit:
 		e.told.TurnedAway("requests")
 		distspec.WriteError(w, r, errBusy)
+	case connected:
+		answer := &gathered{ResponseWriter: w, connection: c, method: r.Method}
+		e.next.ServeHTTP(answer, r)
+		answer.end()
 	default:
 		e.next.ServeHTTP(w, r)
 	}

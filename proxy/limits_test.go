@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/random"
@@ -129,16 +130,22 @@ func TestRequestsOverTheLimitAreAnsweredAndTheirConnectionIsKept(t *testing.T) {
 	r.end(t)
 }
 
-func TestAClientThatTakesNothingIsCut(t *testing.T) {
-	o := newOrigin(t)
-	content := make([]byte, 32<<20) // more than the buffers between them
-	_, _ = rand.Read(content)       // never fails
+// moreThanBuffers is an image with a layer that is larger than all buffers on its way.
+func moreThanBuffers(t *testing.T) v1.Image {
+	t.Helper()
+	content := make([]byte, 32<<20)
+	_, _ = rand.Read(content) // never fails
 	img, err := mutate.AppendLayers(empty.Image, static.NewLayer(content, types.OCILayer))
 	must(t, err)
-	layer := o.push(t, "1", img)
+	return img
+}
+
+func TestAClientThatTakesNothingIsCut(t *testing.T) {
+	o := newOrigin(t)
+	layer := o.push(t, "1", moreThanBuffers(t))
 	r := runLimited(t, o.URL, t.TempDir(), proxy.Limits{Stalled: 50 * time.Millisecond})
 	w := dial(t, r)
-	_, err = fmt.Fprintf(w, "GET /v2/library/app/blobs/%s HTTP/1.1\r\nHost: x\r\n\r\n", layer)
+	_, err := fmt.Fprintf(w, "GET /v2/library/app/blobs/%s HTTP/1.1\r\nHost: x\r\n\r\n", layer)
 	must(t, err)
 	r.holds(t, "registryhub_proxy_stalled_clients_total 1")
 	r.holds(t, "registryhub_proxy_open_connections 0")

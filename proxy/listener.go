@@ -45,8 +45,7 @@ func (s *Server) serveOn(address string, handler http.Handler, limits Limits, to
 		Protocols:                    protocols,
 		ErrorLog:                     log.New(httpLog{s.logger, told}, "", 0),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			one, ours := plain(c).(*connection)
-			return context.WithValue(ctx, surplusKey{}, ours && one.surplus)
+			return context.WithValue(ctx, connectionKey{}, plain(c))
 		},
 	}
 	return listener{Listener: &connections{Listener: l, limits: limits, told: told}, server: server}, nil

@@ -392,9 +392,7 @@ func TestAHandshakeThatDoesNotEndIsCutOff(t *testing.T) {
 
 func TestAClientOverTLSThatTakesNothingIsCut(t *testing.T) {
 	o := newOrigin(t)
-	img, err := random.Image(32<<20, 1)
-	must(t, err)
-	layer := o.push(t, "1", img)
+	layer := o.push(t, "1", moreThanBuffers(t))
 	ca := newAuthority(t)
 	mounted := mountSecret(t, ca, time.Time{}, nil)
 	r := runWith(t, mounted.configuration(o.URL, t.TempDir(), false), proxy.Limits{Stalled: 50 * time.Millisecond})
