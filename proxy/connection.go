@@ -89,10 +89,15 @@ func (c *connection) writesEnd() (deadline time.Time, final bool) {
 
 // Write implements net.Conn.
 func (c *connection) Write(p []byte) (int, error) {
-	if taken, err := c.take(p); taken || err != nil {
-		return len(p), err
+	taken, err := c.take(p)
+	switch {
+	case err != nil:
+		return 0, err
+	case taken:
+		return len(p), nil
+	default:
+		return c.writeNow(p)
 	}
-	return c.writeNow(p)
 }
 
 func (c *connection) writeNow(p []byte) (written int, err error) {

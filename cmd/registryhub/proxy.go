@@ -15,7 +15,11 @@ import (
 
 	config "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/proxy"
+	"github.com/registryhub/registryhub/proxy/heapfloor"
 )
+
+// heapFloor is a third of what 200 transfers at once take in all, so that it adds nothing to the most that is taken.
+const heapFloor = 24 << 20
 
 // proxyFlags make a ProxyConfiguration where no file does.
 type proxyFlags struct {
@@ -65,6 +69,7 @@ func (f *proxyFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return fmt.Errorf("starting the proxy: %w", err)
 	}
+	defer heapfloor.Keep(heapFloor)()
 	if f.config != "" {
 		defer onHangUp(server.Reload)()
 	}

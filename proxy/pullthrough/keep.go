@@ -12,8 +12,8 @@ import (
 // maxLinks bounds what one manifest can make the store write. Beyond it a blob needs one request to the upstream.
 const maxLinks = 4096
 
-// keep puts a manifest into the store: first the links of what it names, with the name that it was found by, then the
-// manifest, then its own link. It reports whether the store took it; the manifest can be served even so.
+// keep puts a manifest into the store: first its link and those of what it names, with the name that it was found by, and
+// then the manifest. Links are written together, since a client waits for the syncs. It reports whether the store took it; the manifest can be served even so.
 func (m *Mirror) keep(ctx context.Context, repository store.Repository, f found) (manifest, bool) {
 	one := manifest{
 		Link:     store.Link{Digest: f.Digest, MediaType: f.MediaType, Manifest: true, Effective: f.effective},
@@ -23,13 +23,10 @@ func (m *Mirror) keep(ctx context.Context, repository store.Repository, f found)
 	}
 	proof, err := store.Prove(f.Digest, f.Content)
 	if err == nil {
-		err = m.Store.Link(ctx, repository, linksIn(f.Content, f.effective)...)
+		err = m.Store.Link(ctx, repository, append(linksIn(f.Content, f.effective), one.Link)...)
 	}
 	if err == nil {
 		err = m.Store.Put(ctx, proof, f.Content)
-	}
-	if err == nil {
-		err = m.Store.Link(ctx, repository, one.Link)
 	}
 	return one, m.storeTrouble(err) == nil
 }

@@ -28,6 +28,7 @@ var arrows = []struct {
 	{"api/v1alpha1", nil},
 	{"proxy/distspec", []string{"api/config"}},
 	{"proxy/rules", []string{"api/config", "proxy/distspec"}},
+	{"proxy/heapfloor", nil},
 	{"proxy/secretfile", nil},
 	{"proxy/servingcert", []string{"api/config", "proxy/configfile", "proxy/distspec", "proxy/metrics", "proxy/secretfile"}},
 	{"proxy/upstream", []string{"api/config", "proxy/distspec", "proxy/secretfile"}},
