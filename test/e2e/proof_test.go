@@ -62,9 +62,9 @@ func (s *suite) mustReport(t *testing.T, hub, from, to, reason string) {
 	node := s.bed.Nodes[0]
 	undo := fmt.Sprintf("mv %[1]s.before %[1]s", containerdConfiguration)
 	edit := fmt.Sprintf("cp -p %[1]s %[1]s.before && sed -i 's#%[2]s#%[3]s#' %[1]s && ! cmp -s %[1]s %[1]s.before", containerdConfiguration, from, to)
-	s.onNode(t, node, edit)
+	s.runScript(t, node, edit)
 	t.Cleanup(func() {
-		s.onNode(t, node, undo)
+		s.runScript(t, node, undo)
 		s.restartContainerd(t, node)
 	})
 	s.restartContainerd(t, node)
@@ -78,7 +78,7 @@ func (s *suite) mustReport(t *testing.T, hub, from, to, reason string) {
 	})
 }
 
-func (s *suite) onNode(t *testing.T, node testbed.Node, script string) {
+func (s *suite) runScript(t *testing.T, node testbed.Node, script string) {
 	t.Helper()
 	if _, err := s.bed.Node(context.WithoutCancel(t.Context()), node.Name, "sh", "-c", script); err != nil {
 		t.Fatal(err)
