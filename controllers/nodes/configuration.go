@@ -31,7 +31,7 @@ func NextConfiguration(present *configv1alpha1.NodeConfiguration, reported int64
 		next.ProbeInterval = present.ProbeInterval
 	}
 	next.ProbeInterval = probeInterval(next.ProbeInterval, nodes)
-	if trusted && present.CABundle == next.CABundle && sameEntries(present.Hubs, next.Hubs) && sameProbeInterval(present, next) {
+	if trusted && sameContent(present, next) {
 		return present
 	}
 	return next
@@ -60,6 +60,11 @@ func entryOf(present *configv1alpha1.NodeConfiguration, entry configv1alpha1.Nod
 		return nil
 	}
 	return &present.Hubs[i]
+}
+
+// sameContent says whether two configurations mean the same, whatever their revisions.
+func sameContent(a, b *configv1alpha1.NodeConfiguration) bool {
+	return a.CABundle == b.CABundle && sameEntries(a.Hubs, b.Hubs) && sameProbeInterval(a, b)
 }
 
 func sameEntries(a, b []configv1alpha1.NodeHub) bool {
