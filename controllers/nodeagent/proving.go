@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -107,9 +108,9 @@ func (p *proving) follow(w wiring, files map[string]certsd.Files, failed map[str
 
 // wiringOf names what a runtime that started then makes of a host's files.
 func wiringOf(files certsd.Files, started time.Time) string {
-	text := started.UTC().Format(time.RFC3339Nano)
+	parts := []string{started.UTC().Format(time.RFC3339Nano)}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		text += "\n" + name + " " + configv1alpha1.Hash(files[name])
+		parts = append(parts, name, configv1alpha1.Hash(files[name]))
 	}
-	return configv1alpha1.Hash([]byte(text))
+	return configv1alpha1.Hash([]byte(strings.Join(parts, "\n")))
 }

@@ -160,7 +160,7 @@ func startRuntime(t *testing.T, release, configPath string) *cri.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(filepath.Join(programs, "containerd"), "--config", file) //nolint:noctx // it is ended gently, below
+	cmd := exec.Command(filepath.Join(programs, "containerd"), "--config", file)
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
