@@ -99,7 +99,8 @@ func (n *nodeTLS) pair() (certificate, key []byte) {
 
 // tlsConfig is how containerd calls hubs with this material.
 func tlsConfig(material tlsfiles.Material) (*tls.Config, error) {
-	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	// Sessions are resumed: each question has a connection of its own, and a hub has thousands of nodes.
+	config := &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(0)}
 	if len(material.CA) > 0 {
 		config.RootCAs = x509.NewCertPool()
 		config.RootCAs.AppendCertsFromPEM(material.CA)
