@@ -16,11 +16,11 @@ func TestWhatNeedsARestartHasAnotherHash(t *testing.T) {
 		change func(*config.ProxyConfiguration)
 		want   string
 	}{
-		"nothing":                   {func(*config.ProxyConfiguration) {}, ""},
-		"a default that is spelt":   {func(c *config.ProxyConfiguration) { c.Listen.Registry = ":5000" }, ""},
-		"the hub's name":            {func(c *config.ProxyConfiguration) { c.Hub = "other" }, "hub: restart needed"},
-		"the registry's address":    {func(c *config.ProxyConfiguration) { c.Listen.Registry = ":1" }, "listen.registry: restart needed"},
-		"that of diagnostics":       {func(c *config.ProxyConfiguration) { c.Listen.Diagnostics = ":1" }, "listen.diagnostics: restart needed"},
+		"nothing":                 {func(*config.ProxyConfiguration) {}, ""},
+		"a default that is spelt": {func(c *config.ProxyConfiguration) { c.Listen.Registry = ":5000" }, ""},
+		"the hub's name":          {func(c *config.ProxyConfiguration) { c.Hub = "other" }, "hub: restart needed"},
+		"the registry's address":  {func(c *config.ProxyConfiguration) { c.Listen.Registry = ":1" }, "listen.registry: restart needed"},
+		"that of diagnostics":     {func(c *config.ProxyConfiguration) { c.Listen.Diagnostics = ":1" }, "listen.diagnostics: restart needed"},
 		"that it is served over TLS": {func(c *config.ProxyConfiguration) {
 			c.Listen.TLS = &config.ListenTLS{CertificateDirectory: "/tls"}
 		}, "listen.tls.certificateDirectory: restart needed"},
