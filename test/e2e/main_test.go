@@ -18,7 +18,7 @@ import (
 // upstreamHosts are the registries that the one upstream stands for. A test has a host of its own, so that no hub
 // is in another's way.
 var upstreamHosts = []string{
-	"pull.e2e.test", "deleted.e2e.test", "agent.e2e.test", "foreign.e2e.test", "gone.e2e.test", "tls.e2e.test", "private.e2e.test", "rotated.e2e.test", "proof.e2e.test", "registry.k8s.io",
+	"pull.e2e.test", "deleted.e2e.test", "agent.e2e.test", "foreign.e2e.test", "gone.e2e.test", "reload.e2e.test", "tls.e2e.test", "private.e2e.test", "rotated.e2e.test", "proof.e2e.test", "registry.k8s.io",
 }
 
 // suite is what all tests share.
