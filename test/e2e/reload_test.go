@@ -30,7 +30,7 @@ func TestAChangeIsInForceWithinSecondsAndNoRequestFails(t *testing.T) {
 	s := shared
 	const host, hub = "reload.e2e.test", "reload"
 	s.images.push(t, "team/reload", "v1")
-	s.applyHub(t, hub, host)
+	s.applyHub(t, hub, host, "  endpoint: {scheme: HTTP}") // the API server, through which it is asked, knows no authority of hubs
 	s.awaitReady(t, hub)
 	s.runPod(t, "reload", s.bed.Nodes[0], host+"/team/reload:v1")
 	before := s.proxyPod(t, hub)
