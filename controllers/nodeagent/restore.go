@@ -35,11 +35,16 @@ func restoreWhenUninstalled(ctx context.Context, reader client.Reader, namespace
 }
 
 // isUninstalled: the DaemonSet is gone or going, or its namespace is. A namespace that is deleted takes its Pods before
-// anything else from Kubernetes 1.33 on (KEP-5080), so that an agent that it ends still sees a healthy DaemonSet.
+// anything else from Kubernetes 1.33 on (KEP-5080), so that an agent that it ends still sees a healthy DaemonSet. `kubectl
+// delete -k` takes the agent's rights and its account away before it: who may not look at their own DaemonSet any more
+// are uninstalled too.
 func isUninstalled(ctx context.Context, reader client.Reader, namespace string) (bool, error) {
 	daemonSet := client.ObjectKey{Namespace: namespace, Name: configv1alpha1.NodeAgentName}
 	going, err := isGoing(ctx, reader, appsv1.SchemeGroupVersion.WithKind("DaemonSet"), daemonSet)
-	if going || err != nil {
+	switch {
+	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
+		return true, nil
+	case going, err != nil:
 		return going, err
 	}
 	return isGoing(ctx, reader, corev1.SchemeGroupVersion.WithKind("Namespace"), client.ObjectKey{Name: namespace})

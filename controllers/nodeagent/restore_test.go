@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -25,6 +26,7 @@ func TestTheNodeIsRestoredOnlyWhenTheAgentIsUninstalled(t *testing.T) {
 	elsewhere := daemonSet.DeepCopy()
 	elsewhere.Namespace = "default"
 	home := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
+	forbidden := apierrors.NewForbidden(appsv1.Resource("daemonsets"), configv1alpha1.NodeAgentName, nil)
 	ending := home.DeepCopy()
 	ending.Finalizers = []string{"kubernetes"}
 	ending.DeletionTimestamp = new(metav1.Now())
@@ -39,7 +41,9 @@ func TestTheNodeIsRestoredOnlyWhenTheAgentIsUninstalled(t *testing.T) {
 		"it is gone":                      {there: elsewhere, home: home, want: []string{}},
 		"its namespace is being deleted":  {there: daemonSet, home: ending, want: []string{}},
 		"the API server cannot be asked":  {there: daemonSet, home: home, getErr: errors.New("refused"), want: []string{"docker.io"}},
-		"the API server does not let ask": {there: elsewhere, home: home, getErr: context.DeadlineExceeded, want: []string{"docker.io"}},
+		"the API server does not answer":  {there: elsewhere, home: home, getErr: context.DeadlineExceeded, want: []string{"docker.io"}},
+		"its rights are taken away":       {there: daemonSet, home: home, getErr: forbidden, want: []string{}},
+		"its account is taken away":       {there: daemonSet, home: home, getErr: apierrors.NewUnauthorized("no such account"), want: []string{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

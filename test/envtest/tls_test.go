@@ -1,8 +1,8 @@
 package envtest
 
 import (
+	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"testing"
 	"time"
@@ -33,14 +33,11 @@ func (w *world) trusted() string {
 
 // good is why the certificate in a Secret would be refused by who trusts the bundle; nil for none.
 func (w *world) good(secret *corev1.Secret, host string, usage x509.ExtKeyUsage) error {
-	block, _ := pem.Decode(secret.Data[corev1.TLSCertKey])
-	if block == nil {
-		return fmt.Errorf("Secret %q holds no certificate", secret.Name)
-	}
-	certificate, err := x509.ParseCertificate(block.Bytes)
+	pair, err := tls.X509KeyPair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])
 	if err != nil {
-		return err
+		return fmt.Errorf("Secret %q: %w", secret.Name, err)
 	}
+	certificate := pair.Leaf
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM([]byte(w.trusted()))
 	_, err = certificate.Verify(x509.VerifyOptions{Roots: roots, DNSName: host, KeyUsages: []x509.ExtKeyUsage{usage}})
