@@ -162,4 +162,23 @@ type NodesSpec struct {
 	// +kubebuilder:default="1s"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('100ms') && duration(self) <= duration('30s')",message="spec.nodes.dialTimeout must be from 100ms to 30s"
 	DialTimeout *metav1.Duration `json:"dialTimeout,omitempty"`
+
+	// foreignConfig says what becomes of a directory that somebody else wrote into containerd's configuration for one of
+	// the hosts. Leave: it stays, and the node pulls past the hub and reports it. Adopt: its hosts are asked after the hub,
+	// in their order, and its server last; the original is kept, and put back as it was when the hub goes. Default: Leave.
+	// +optional
+	// +kubebuilder:default=Leave
+	ForeignConfig ForeignConfig `json:"foreignConfig,omitempty"`
 }
+
+// ForeignConfig is what becomes of somebody else's configuration of a host.
+// +kubebuilder:validation:Enum=Leave;Adopt
+type ForeignConfig string
+
+// What a ForeignConfig can be.
+const (
+	// ForeignConfigLeave leaves it alone.
+	ForeignConfigLeave ForeignConfig = "Leave"
+	// ForeignConfigAdopt has it stand behind the hub.
+	ForeignConfigAdopt ForeignConfig = "Adopt"
+)

@@ -44,7 +44,11 @@ func (w wiring) inForce(known health, held func(host string) certsd.Files) map[s
 		case state == probe.Alive, hub.Stays():
 			files[host] = wanted
 		case state == probe.Unknown:
-			if kept := held(host); leadsTo(kept, hub.Name) {
+			switch kept := held(host); {
+			case !leadsTo(kept, hub.Name):
+			case w.adopt[host] != nil:
+				files[host] = wanted // what is held has theirs in it
+			default:
 				files[host] = kept
 			}
 		}
@@ -53,8 +57,8 @@ func (w wiring) inForce(known health, held func(host string) certsd.Files) map[s
 }
 
 func leadsTo(files certsd.Files, hub string) bool {
-	file, err := hoststoml.Decode(files["hosts.toml"])
-	return err == nil && file.Hub == hub
+	owner, ours := hoststoml.Owner(files[hostsFile])
+	return ours && owner == hub
 }
 
 // unreachableError says that a hub does not answer the node. It reads the same for as long as that lasts.

@@ -17,7 +17,7 @@ import (
 
 // certsDirectory is what the agent asks of certsd.
 type certsDirectory interface {
-	Reconcile(desired map[string]certsd.Files) (certsd.Result, error)
+	Reconcile(desired map[string]certsd.Files, adopt map[string]certsd.Adopt) (certsd.Result, error)
 	Held(host string) (certsd.Files, error)
 	Restore() error
 }
@@ -133,7 +133,7 @@ func (k *keeper) pass() time.Duration {
 	o := &outcome{wired: w, health: k.prober.Health()}
 	files := w.inForce(o.health, k.held)
 	var result certsd.Result
-	result, o.err = k.files.Reconcile(files)
+	result, o.err = k.files.Reconcile(files, w.adopt)
 	o.failed = result.Failed
 	if o.err == nil {
 		k.tls.sweep(w.files, files, o.failed)

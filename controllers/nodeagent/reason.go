@@ -11,10 +11,11 @@ import (
 // reasonOf is that of the error for which a host is not wired.
 func reasonOf(err error) string {
 	var foreign *certsd.ForeignError
+	var unadopted *certsd.AdoptError
 	var unreachable *unreachableError
 	var unproven *unprovenError
 	switch {
-	case errors.As(err, &foreign):
+	case errors.As(err, &foreign), errors.As(err, &unadopted):
 		return v1alpha1.NodeReasonForeignHostsFile
 	case errors.As(err, &unreachable):
 		return v1alpha1.NodeReasonHubUnreachable

@@ -20,6 +20,8 @@ type wiring struct {
 	interval time.Duration
 	// files of each host.
 	files map[string]certsd.Files
+	// adopt says of the hosts that may have somebody else's file behind the hub how that is done.
+	adopt map[string]certsd.Adopt
 	// hubs that have the hosts: host -> hub.
 	hubs map[string]string
 	// entries of those hubs: hub -> what the configuration says of it.
@@ -32,16 +34,16 @@ type wiring struct {
 func wire(configuration *configv1alpha1.NodeConfiguration, node labels.Set, tls tlsPaths) wiring {
 	w := wiring{
 		revision: configuration.Revision, interval: configuration.ProbeInterval.Duration,
-		files: map[string]certsd.Files{}, hubs: map[string]string{},
+		files: map[string]certsd.Files{}, adopt: map[string]certsd.Adopt{}, hubs: map[string]string{},
 		entries: map[string]configv1alpha1.NodeHub{}, refused: map[string]error{},
 	}
 	for _, hub := range configuration.Hubs {
 		if !selects(hub.Selector, node) {
 			continue
 		}
-		data, err := render(hub, tls)
+		file, err := fileOf(hub, tls)
 		for _, host := range hub.Hosts {
-			w.add(hub, host, data, err)
+			w.add(hub, host, file, err)
 		}
 	}
 	return w
@@ -56,29 +58,33 @@ func selects(selector *metav1.LabelSelector, node labels.Set) bool {
 	return err == nil && parsed.Matches(node)
 }
 
-func render(hub configv1alpha1.NodeHub, tls tlsPaths) ([]byte, error) {
+func fileOf(hub configv1alpha1.NodeHub, tls tlsPaths) (hoststoml.File, error) {
 	mirror, err := tls.mirror(hub)
-	if err != nil {
-		return nil, err
-	}
 	file := hoststoml.File{Hub: hub.Name, Revision: hub.Revision, Mirrors: []hoststoml.Mirror{mirror}}
 	if hub.Stays() {
 		file.Server = hub.Endpoint
 	}
-	return hoststoml.Encode(file)
+	return file, err
 }
 
-func (w wiring) add(hub configv1alpha1.NodeHub, host string, data []byte, err error) {
+func (w wiring) add(hub configv1alpha1.NodeHub, host string, file hoststoml.File, err error) {
 	if _, taken := w.hubs[host]; taken {
 		return
 	}
 	w.hubs[host] = hub.Name
 	w.entries[hub.Name] = hub
-	if err != nil {
-		w.refused[host] = err
+	data, unwritable := []byte(nil), err
+	if err == nil {
+		data, unwritable = hoststoml.Encode(file)
+	}
+	if unwritable != nil {
+		w.refused[host] = unwritable
 		return
 	}
-	w.files[host] = certsd.Files{"hosts.toml": data}
+	w.files[host] = certsd.Files{hostsFile: data}
+	if hub.AdoptForeign {
+		w.adopt[host] = behind(file)
+	}
 }
 
 // Limits of NodeMirror's status.

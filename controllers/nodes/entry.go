@@ -22,6 +22,7 @@ func WantedEntry(hub *v1alpha1.RegistryHub, endpoint string, conflicts []Conflic
 		ClientCertificate: resources.PullAccess(hub) == v1alpha1.PullNodes,
 		DialTimeout:       hub.Spec.Nodes.DialTimeout,
 		Selector:          hub.Spec.Nodes.Selector,
+		AdoptForeign:      hub.Spec.Nodes.ForeignConfig == v1alpha1.ForeignConfigAdopt,
 	}
 }
 

@@ -49,7 +49,7 @@ func (n node) wire(endpoint string, hosts ...string) certsd.Result {
 
 func (n node) reconcile(desired map[string]certsd.Files) certsd.Result {
 	n.t.Helper()
-	result, err := certsd.New(n.certs, n.run).Reconcile(desired)
+	result, err := certsd.New(n.certs, n.run).Reconcile(desired, nil)
 	if err != nil {
 		n.t.Fatal(err)
 	}

@@ -79,6 +79,10 @@ type NodeHub struct {
 	// Fallback is what becomes of pulls while the hub does not answer: Upstream or None. Default: Upstream. It is not
 	// filled in, so that what was written without it stays the same.
 	Fallback NodeFallback `json:"fallback,omitempty"`
+
+	// AdoptForeign is true when what somebody else wrote for a host is to stand behind the hub, instead of keeping the hub
+	// from the node. Default: false.
+	AdoptForeign bool `json:"adoptForeign,omitempty"`
 }
 
 // NodeFallback is what becomes of a node's pulls while a hub does not answer.

@@ -7,10 +7,13 @@
 // before stays until the next pass, for a containerd that is reading it. After a reboot the link dangles, which
 // containerd takes as "no mirror" until the agent is back.
 //
-// Ours is what is such a link. Everything else in the certs directory is somebody else's and is never touched.
+// Ours is what is such a link. Everything else in the certs directory is somebody else's and is never touched, but for the
+// directories of hosts that adopt them: those are exchanged for a link of ours in one step, and kept beside. The files of such
+// a host lie in the certs directory itself, so that after a reboot it has what it had before us, behind the hub.
 package certsd
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -49,7 +52,10 @@ type Result struct {
 // Reconcile makes the certs directory lead exactly the desired hosts to their files. It writes nothing when all is
 // as wanted. The error is what concerns no single desired host: after it, what is no longer wanted may still be in
 // force.
-func (d *Directory) Reconcile(desired map[string]Files) (Result, error) {
+//
+// A host in adopt has what that makes of a directory which somebody else wrote for it, instead of failing. The original is
+// kept in .registryhub#theirs, and put back as it was when the host is not desired any more, or does not adopt.
+func (d *Directory) Reconcile(desired map[string]Files, adopt map[string]Adopt) (Result, error) {
 	result := Result{Failed: map[string]error{}}
 	p, err := d.begin()
 	if err != nil {
@@ -61,10 +67,13 @@ func (d *Directory) Reconcile(desired map[string]Files) (Result, error) {
 	defer p.end()
 
 	result.Unswept = p.sweep()
-	ours := p.sortOut(desired, result.Failed)
-	result.Withdrawn, err = p.withdraw(ours)
-	for _, host := range slices.Sorted(maps.Values(ours)) {
-		written, err := p.place(host, desired[host])
+	kept, err := p.originals()
+	wanted := p.sortOut(desired, adopt, kept, result.Failed)
+	given, failed := p.giveBack(kept, wanted)
+	withdrawn, unwithdrawn := p.withdraw(wanted, without(kept, given))
+	result.Withdrawn = slices.Sorted(slices.Values(append(given, withdrawn...)))
+	for _, host := range slices.Sorted(maps.Keys(wanted)) {
+		written, err := p.place(host, wanted[host])
 		if written {
 			result.Written = append(result.Written, host)
 		}
@@ -72,38 +81,73 @@ func (d *Directory) Reconcile(desired map[string]Files) (Result, error) {
 			result.Failed[host] = err
 		}
 	}
-	return result, errors.Join(err, p.settle())
+	p.tidy(without(kept, given))
+	return result, errors.Join(err, failed, unwithdrawn, p.settle())
 }
 
-// Restore removes every link of ours, and then the files that they led to: the node is as it was without us.
+// directories that hosts are wired in.
+func directories(wanted map[string]placing) map[string]bool {
+	names := map[string]bool{}
+	for host := range wanted {
+		names[Names(host)[0]] = true
+	}
+	return names
+}
+
+func without(all, some []string) []string {
+	return slices.DeleteFunc(slices.Clone(all), func(one string) bool { return slices.Contains(some, one) })
+}
+
+// Restore removes every link of ours, puts back what was adopted, and then removes the files that the links led to: the
+// node is as it was without us.
 func (d *Directory) Restore() error {
 	p, err := d.begin()
 	if err != nil {
 		return err
 	}
 	defer p.end()
-	if _, err = p.withdraw(nil); err != nil {
-		return err
+	kept, err := p.originals()
+	given, failed := p.giveBack(kept, nil)
+	if _, unwithdrawn := p.withdraw(nil, without(kept, given)); errors.Join(err, failed, unwithdrawn) != nil {
+		return errors.Join(err, failed, unwithdrawn)
 	}
 	if err := p.settle(); err != nil {
 		return err
 	}
-	return p.sweep()
+	if err := p.sweep(); err != nil {
+		return err
+	}
+	p.tidy(without(kept, given))
+	return nil
 }
 
-// sortOut finds the directory to write for each desired host that is ours to wire: directory -> host. The others go
-// to failed.
-func (p *pass) sortOut(desired map[string]Files, failed map[string]error) map[string]string {
-	ours := map[string]string{}
+// sortOut finds what each desired host is to have that is ours to wire. The others go to failed.
+func (p *pass) sortOut(desired map[string]Files, adopt map[string]Adopt, kept []string, failed map[string]error) map[string]placing {
+	wanted := map[string]placing{}
 	for host, files := range desired {
-		err := errors.Join(checkNames(host, files), p.foreign(host))
+		place, err := p.sortOutOne(host, files, adopt[host], kept)
 		if err != nil {
 			failed[host] = err
 			continue
 		}
-		ours[Names(host)[0]] = host
+		wanted[host] = place
 	}
-	return ours
+	return wanted
+}
+
+func (p *pass) sortOutOne(host string, files Files, adopt Adopt, kept []string) (placing, error) {
+	if err := checkNames(host, files); err != nil {
+		return placing{}, err
+	}
+	if adopt != nil {
+		if place, err := p.adopt(host, adopt, kept); place != nil || err != nil {
+			return *cmp.Or(place, &placing{}), err
+		}
+	}
+	if name := Names(host)[0]; adopt == nil && slices.Contains(kept, name) {
+		return placing{}, p.foreignAs(host, name, "a directory") // which it is again when this pass has ended
+	}
+	return placing{files: files, on: p.run}, p.foreign(host)
 }
 
 // foreign is the error of the first spelling of a host that is somebody else's. Both count: ours would hide theirs,
@@ -111,19 +155,27 @@ func (p *pass) sortOut(desired map[string]Files, failed map[string]error) map[st
 func (p *pass) foreign(host string) error {
 	for _, name := range Names(host) {
 		if found, there := p.entries[name]; there && !found.ours() {
-			return &ForeignError{Host: host, Path: filepath.Join(p.certs.Name(), name), What: found.what}
+			return p.foreignAs(host, name, found.what)
 		}
 	}
 	return nil
 }
 
+func (p *pass) foreignAs(host, name, what string) error {
+	return &ForeignError{Host: host, Path: filepath.Join(p.certs.Name(), name), What: what}
+}
+
 // withdraw removes the links of ours that are not wanted: hosts that were taken back, spellings that we do not use,
-// and a link that a stopped agent did not come to rename.
-func (p *pass) withdraw(wanted map[string]string) ([]string, error) {
+// and a link that a stopped agent did not come to rename. What could not be given back stays adopted.
+func (p *pass) withdraw(wanted map[string]placing, kept []string) ([]string, error) {
+	keep := directories(wanted)
+	for _, name := range kept {
+		keep[name] = true
+	}
 	var withdrawn []string
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(p.entries)) {
-		if _, keep := wanted[name]; keep || !p.entries[name].ours() {
+		if keep[name] || !p.entries[name].ours() {
 			continue
 		}
 		if err := p.disk.Remove(p.certs, name); err != nil {

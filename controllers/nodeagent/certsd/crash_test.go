@@ -51,6 +51,22 @@ func (d *stoppingDisk) WriteFile(in *os.Root, name string, data []byte) error {
 	return d.step(func() error { return d.realDisk.WriteFile(in, name, data) })
 }
 
+func (d *stoppingDisk) WriteSecret(in *os.Root, name string, data []byte) error {
+	if d.half && d.steps+1 == d.stopAt {
+		d.steps++
+		return errors.Join(d.realDisk.WriteSecret(in, name, data[:len(data)/2]), errStopped)
+	}
+	return d.step(func() error { return d.realDisk.WriteSecret(in, name, data) })
+}
+
+func (d *stoppingDisk) Exchange(in *os.Root, one, other string) error {
+	return d.step(func() error { return d.realDisk.Exchange(in, one, other) })
+}
+
+func (d *stoppingDisk) SyncFolder(in *os.Root, name string) error {
+	return d.step(func() error { return d.realDisk.SyncFolder(in, name) })
+}
+
 func (d *stoppingDisk) Symlink(in *os.Root, target, name string) error {
 	return d.step(func() error { return d.realDisk.Symlink(in, target, name) })
 }
@@ -97,7 +113,7 @@ func TestEveryHostIsWholeWhereverTheAgentStops(t *testing.T) {
 			t.Run(name+", "+kind, func(t *testing.T) {
 				t.Parallel()
 				stopEverywhere(t, tc.setUp, disk, tc.old, tc.new, func(d *Directory) error {
-					result, err := d.Reconcile(tc.new)
+					result, err := d.Reconcile(tc.new, nil)
 					return errors.Join(err, result.Unswept, errors.Join(values(result.Failed)...))
 				})
 			})
@@ -191,7 +207,7 @@ func TestAnyHistoryOfStopsLeavesWholeHosts(t *testing.T) {
 				done:   rapid.Bool().Draw(rt, "done"),
 				once:   rapid.Bool().Draw(rt, "once"),
 			}
-			_, _ = d.Reconcile(next)
+			_, _ = d.Reconcile(next, nil)
 			n.mustBeWhole("in a history", before, next)
 			now = with(now, next)
 		}

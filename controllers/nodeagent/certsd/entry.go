@@ -2,7 +2,6 @@ package certsd
 
 import (
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -10,41 +9,51 @@ import (
 
 // entry is what the certs directory holds under one name.
 type entry struct {
-	// at is where in the run directory a link of ours leads, "" for what is not ours.
-	at string
+	// shelf that a link of ours leads to, and where on it; nil for what is not ours.
+	shelf *shelf
+	at    string
+	// directory that is not ours.
+	directory bool
 	// what a person would call it.
 	what string
 }
 
-func (e entry) ours() bool { return e.at != "" }
+func (e entry) ours() bool { return e.shelf != nil }
 
-// readEntries reads the certs directory. Ours is a link whose target, as it is written, lies in the run directory,
-// whether anything is there (after a reboot nothing is) or not.
-func readEntries(certs *os.Root, run string) (map[string]entry, error) {
-	listed, err := fs.ReadDir(certs.FS(), ".")
+// readEntries reads the certs directory. Ours is a link whose target, as it is written, lies on a shelf of ours, whether
+// anything is there (after a reboot nothing is) or not.
+func (p *pass) readEntries() (map[string]entry, error) {
+	listed, err := fs.ReadDir(p.certs.FS(), ".")
 	if err != nil {
 		return nil, err
 	}
 	entries := map[string]entry{}
 	for _, found := range listed {
 		switch {
+		case found.Name() == theirsName || found.Name() == lastingName:
 		case found.Type()&fs.ModeSymlink != 0:
-			target, err := certs.Readlink(found.Name())
+			target, err := p.certs.Readlink(found.Name())
 			if err != nil {
 				return nil, err
 			}
-			at, _ := strings.CutPrefix(filepath.Clean(target), run+string(filepath.Separator))
-			if filepath.IsAbs(at) || !filepath.IsAbs(target) {
-				at = ""
-			}
-			entries[found.Name()] = entry{at: at, what: "a link to " + target}
+			entries[found.Name()] = p.linkTo(target)
 		case found.IsDir():
-			entries[found.Name()] = entry{what: "a directory"}
+			entries[found.Name()] = entry{directory: true, what: "a directory"}
 		default:
 			entries[found.Name()] = entry{what: "a file"}
 		}
 	}
 	return entries, nil
+}
+
+func (p *pass) linkTo(target string) entry {
+	for _, s := range p.shelves() {
+		at, _ := strings.CutPrefix(filepath.Clean(target), s.root.Name()+string(filepath.Separator))
+		if filepath.IsAbs(target) && !filepath.IsAbs(at) {
+			return entry{shelf: s, at: at, what: "a link to " + target}
+		}
+	}
+	return entry{what: "a link to " + target}
 }
 
 // maxGeneration bounds what is believed to be a generation, so that the next one is always a number too.

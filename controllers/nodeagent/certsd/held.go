@@ -16,21 +16,22 @@ func (d *Directory) Held(host string) (Files, error) {
 		return nil, err
 	}
 	defer p.end()
-	at := p.entries[Names(host)[0]].at
-	if _, ours := generationOf(at); !ours {
+	found := p.entries[Names(host)[0]]
+	if _, ours := generationOf(found.at); !ours {
 		return nil, nil
 	}
-	listed, err := fs.ReadDir(p.run.FS(), at)
+	at, root := found.at, found.shelf.root
+	listed, err := fs.ReadDir(root.FS(), at)
 	if err != nil {
 		return nil, nil // it leads nowhere
 	}
 	held := Files{}
 	for _, found := range listed {
 		path := filepath.Join(at, found.Name())
-		if info, err := p.run.Lstat(path); err != nil || !info.Mode().IsRegular() || info.Size() > maxHeld {
+		if info, err := root.Lstat(path); err != nil || !info.Mode().IsRegular() || info.Size() > maxHeld {
 			return nil, err
 		}
-		if held[found.Name()], err = p.run.ReadFile(path); err != nil {
+		if held[found.Name()], err = root.ReadFile(path); err != nil {
 			return nil, fmt.Errorf("reading what %s leads to: %w", host, cause(err))
 		}
 	}

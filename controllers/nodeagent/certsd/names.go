@@ -10,6 +10,14 @@ import (
 // time holds the lock.
 const temporaryName = ".registryhub#swap"
 
+// theirsName is the folder that originals of hosts are kept in which have adopted them, as the directories that they were;
+// lastingName is the shelf of such hosts, which a reboot must leave: the node had theirs before us, and needs it before the
+// agent is back.
+const (
+	theirsName  = ".registryhub#theirs"
+	lastingName = ".registryhub#hosts"
+)
+
 // Names are the directories that containerd looks for a host in, in its order (hostPaths in
 // core/remotes/docker/config): host_port_ before host:port. The first is the one we write, so that nothing of the
 // host's can stand before it. What containerd takes for a port is all after the last colon, so that [fd00::1] is

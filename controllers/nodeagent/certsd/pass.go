@@ -3,21 +3,20 @@ package certsd
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"syscall"
 )
 
-// pass is one look at the two folders, and the changes made from it. It holds the lock.
+// pass is one look at the folders, and the changes made from it. It holds the lock.
 type pass struct {
-	disk       disk
-	certs, run *os.Root
-	lock       *os.File
-	entries    map[string]entry
-	// generation that this pass writes to: no link has ever led there, not even one that dangles since a reboot.
-	generation uint64
-	// begun says that the generation's folder is there; changed, that the certs directory is not synced.
-	begun, changed bool
+	disk  disk
+	certs *os.Root
+	// run is where hosts' files lie, lasting those of hosts that have adopted somebody else's; nil without such hosts.
+	run, lasting *shelf
+	lock         *os.File
+	entries      map[string]entry
+	// changed says that the certs directory is not synced.
+	changed bool
 }
 
 func (d *Directory) begin() (_ *pass, err error) {
@@ -30,27 +29,49 @@ func (d *Directory) begin() (_ *pass, err error) {
 	if p.certs, err = openFolder(d.certs); err != nil {
 		return nil, err
 	}
-	if p.run, err = openFolder(d.run); err != nil {
+	if p.run, err = openShelf(d.disk, d.run); err != nil {
 		return nil, err
 	}
-	if p.lock, err = lockFolder(p.run); err != nil {
+	if p.lock, err = lockFolder(p.run.root); err != nil {
 		return nil, err
 	}
-	if p.entries, err = readEntries(p.certs, d.run); err != nil {
+	if err := p.openLasting(); err != nil {
+		return nil, err
+	}
+	if p.entries, err = p.readEntries(); err != nil {
 		return nil, fmt.Errorf("reading %s: %w", d.certs, err)
 	}
-	p.generation, err = p.nextGeneration()
-	return p, err
+	return p, p.number()
+}
+
+// number finds each shelf's next generation.
+func (p *pass) number() error {
+	for _, s := range p.shelves() {
+		if err := s.number(p.entries); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *pass) shelves() []*shelf {
+	if p.lasting == nil {
+		return []*shelf{p.run}
+	}
+	return []*shelf{p.run, p.lasting}
 }
 
 func (p *pass) end() {
 	if p.lock != nil {
 		_ = p.lock.Close() // which releases it
 	}
-	for _, folder := range []*os.Root{p.run, p.certs} {
-		if folder != nil {
-			_ = folder.Close()
+	for _, s := range []*shelf{p.run, p.lasting} {
+		if s != nil {
+			_ = s.root.Close()
 		}
+	}
+	if p.certs != nil {
+		_ = p.certs.Close()
 	}
 }
 
@@ -75,38 +96,8 @@ func lockFolder(folder *os.Root) (*os.File, error) {
 	return file, nil
 }
 
-func (p *pass) nextGeneration() (uint64, error) {
-	var last uint64
-	folders, err := p.generations()
-	for _, name := range folders {
-		number, _ := generationOf(name)
-		last = max(last, number)
-	}
-	for _, found := range p.entries {
-		if number, ok := generationOf(found.at); ok {
-			last = max(last, number)
-		}
-	}
-	return last + 1, err
-}
-
-// generations are the folders of the run directory that are named like one.
-func (p *pass) generations() ([]string, error) {
-	listed, err := fs.ReadDir(p.run.FS(), ".")
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", p.run.Name(), err)
-	}
-	var names []string
-	for _, found := range listed {
-		if _, ok := generationOf(found.Name()); ok && found.IsDir() {
-			names = append(names, found.Name())
-		}
-	}
-	return names, nil
-}
-
 // settle makes the links durable, once for a pass. Their order does not matter: what they lead to does not outlive
-// the power either.
+// the power either, or is durable before.
 func (p *pass) settle() error {
 	if !p.changed {
 		return nil
@@ -116,6 +107,3 @@ func (p *pass) settle() error {
 	}
 	return nil
 }
-
-// in is a path in this pass's generation.
-func (p *pass) in(names ...string) string { return inGeneration(p.generation, names...) }

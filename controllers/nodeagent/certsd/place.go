@@ -1,26 +1,31 @@
 package certsd
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 )
 
+// placing is what a host is to have, and where it is to lie.
+type placing struct {
+	files Files
+	on    *shelf
+	// secret: the files may hold what is somebody's secret.
+	secret bool
+}
+
 // place leads the host to files with these contents, unless it is led there already.
-func (p *pass) place(host string, files Files) (bool, error) {
+func (p *pass) place(host string, wanted placing) (bool, error) {
 	name := Names(host)[0]
-	if p.holds(name, files) {
+	if p.holds(name, wanted) {
 		return false, nil
 	}
-	if err := p.write(name, files); err != nil {
-		return false, fmt.Errorf("writing the files of %s to %s: %w", host, p.run.Name(), cause(err))
+	if err := wanted.on.write(name, wanted.files, wanted.secret); err != nil {
+		return false, fmt.Errorf("writing the files of %s to %s: %w", host, wanted.on.root.Name(), cause(err))
 	}
-	if err := p.swap(name); err != nil {
+	if err := p.lead(name, wanted.on); err != nil {
 		return false, fmt.Errorf("linking %s in %s: %w", host, p.certs.Name(), cause(err))
 	}
 	return true, nil
@@ -40,68 +45,38 @@ func cause(err error) error {
 	return err
 }
 
-// holds says whether the link of this name leads to exactly these files. What cannot be read is not held.
-func (p *pass) holds(name string, files Files) bool {
-	at := p.entries[name].at
-	if number, ok := generationOf(at); !ok || at != inGeneration(number, name) {
-		return false
-	}
-	listed, err := fs.ReadDir(p.run.FS(), at)
-	if err != nil || len(listed) != len(files) {
-		return false
-	}
-	for _, found := range listed {
-		want, wanted := files[found.Name()]
-		if !wanted || !p.contains(filepath.Join(at, found.Name()), want) {
-			return false
-		}
-	}
-	return true
+// holds says whether the link of this name leads to exactly these files.
+func (p *pass) holds(name string, wanted placing) bool {
+	found := p.entries[name]
+	number, ok := generationOf(found.at)
+	return ok && found.shelf == wanted.on && found.at == inGeneration(number, name) && wanted.on.holds(found.at, wanted.files)
 }
 
-// contains compares a file's size first, so that whatever was put there is not read into memory.
-func (p *pass) contains(path string, want []byte) bool {
-	info, err := p.run.Lstat(path)
-	if err != nil || !info.Mode().IsRegular() || info.Size() != int64(len(want)) {
-		return false
+// lead makes the name lead to what this pass wrote: to a link over a link, or in place of a directory that is adopted.
+func (p *pass) lead(name string, on *shelf) error {
+	target := filepath.Join(on.root.Name(), on.in(name))
+	swap := p.swap
+	if on.lasting && p.entries[name].directory {
+		swap = p.exchange
 	}
-	got, err := p.run.ReadFile(path)
-	return err == nil && bytes.Equal(got, want)
-}
-
-// write makes the files in this pass's generation, which nothing leads to yet. They need no fsync: the run directory
-// does not outlive the power.
-func (p *pass) write(name string, files Files) error {
-	if !p.begun {
-		if err := p.disk.Mkdir(p.run, p.in()); err != nil {
-			return err
-		}
-		p.begun = true
-	}
-	if err := p.disk.Mkdir(p.run, p.in(name)); err != nil {
+	if err := swap(name, target); err != nil {
 		return err
 	}
-	for _, file := range slices.Sorted(maps.Keys(files)) {
-		if err := p.disk.WriteFile(p.run, p.in(name, file), files[file]); err != nil {
-			return err
-		}
-	}
+	p.entries[name] = entry{shelf: on, at: on.in(name), what: "a link to " + target}
+	p.changed = true
 	return nil
 }
 
 // swap renames a new link over the old one. A directory that somebody made meanwhile is not replaced: rename(2)
 // refuses.
-func (p *pass) swap(name string) error {
-	target := filepath.Join(p.run.Name(), p.in(name))
+func (p *pass) swap(name, target string) error {
 	if err := p.disk.Symlink(p.certs, target, temporaryName); err != nil {
 		return err
 	}
-	if err := p.disk.Rename(p.certs, temporaryName, name); err != nil {
+	err := p.disk.Rename(p.certs, temporaryName, name)
+	if err != nil {
 		// It must not stand in the way of the next host; if it cannot be removed, the next pass tries.
 		_ = p.disk.Remove(p.certs, temporaryName)
-		return err
 	}
-	p.entries[name] = entry{at: p.in(name), what: "a link to " + target}
-	p.changed = true
-	return nil
+	return err
 }

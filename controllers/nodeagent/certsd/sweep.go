@@ -10,23 +10,33 @@ import (
 // sweep removes what no link leads to. A pass sweeps before it swaps: a containerd that has just followed a link finds
 // its files until the next pass.
 func (p *pass) sweep() error {
-	linked := map[string]bool{}
-	for _, found := range p.entries {
-		linked[found.at] = true
+	var errs []error
+	for _, s := range p.shelves() {
+		errs = append(errs, s.sweep(p.entries))
 	}
-	folders, err := p.generations()
+	return errors.Join(errs...)
+}
+
+func (s *shelf) sweep(entries map[string]entry) error {
+	linked := map[string]bool{}
+	for _, found := range entries {
+		if found.shelf == s {
+			linked[found.at] = true
+		}
+	}
+	folders, err := s.generations()
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for _, generation := range folders {
-		errs = append(errs, p.sweepGeneration(generation, linked))
+		errs = append(errs, s.sweepGeneration(generation, linked))
 	}
 	return errors.Join(errs...)
 }
 
-func (p *pass) sweepGeneration(generation string, linked map[string]bool) error {
-	hosts, err := fs.ReadDir(p.run.FS(), generation)
+func (s *shelf) sweepGeneration(generation string, linked map[string]bool) error {
+	hosts, err := fs.ReadDir(s.root.FS(), generation)
 	if err != nil {
 		return err
 	}
@@ -36,28 +46,28 @@ func (p *pass) sweepGeneration(generation string, linked map[string]bool) error 
 		if linked[at] {
 			continue
 		}
-		if err := p.removeTree(at, host.IsDir()); err != nil {
-			return fmt.Errorf("removing the old files in %s: %w", p.run.Name(), err)
+		if err := s.removeTree(at, host.IsDir()); err != nil {
+			return fmt.Errorf("removing the old files in %s: %w", s.root.Name(), err)
 		}
 		left--
 	}
 	if left > 0 {
 		return nil
 	}
-	return p.disk.Remove(p.run, generation)
+	return s.disk.Remove(s.root, generation)
 }
 
-func (p *pass) removeTree(name string, directory bool) error {
+func (s *shelf) removeTree(name string, directory bool) error {
 	if directory {
-		inside, err := fs.ReadDir(p.run.FS(), name)
+		inside, err := fs.ReadDir(s.root.FS(), name)
 		if err != nil {
 			return err
 		}
 		for _, found := range inside {
-			if err := p.removeTree(filepath.Join(name, found.Name()), found.IsDir()); err != nil {
+			if err := s.removeTree(filepath.Join(name, found.Name()), found.IsDir()); err != nil {
 				return err
 			}
 		}
 	}
-	return p.disk.Remove(p.run, name)
+	return s.disk.Remove(s.root, name)
 }
