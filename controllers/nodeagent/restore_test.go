@@ -36,14 +36,14 @@ func TestTheNodeIsRestoredOnlyWhenTheAgentIsUninstalled(t *testing.T) {
 		getErr error
 		want   []string
 	}{
-		"the DaemonSet is there":          {there: daemonSet, home: home, want: []string{"docker.io"}},
-		"it is being deleted":             {there: going, home: home, want: []string{}},
-		"it is gone":                      {there: elsewhere, home: home, want: []string{}},
-		"its namespace is being deleted":  {there: daemonSet, home: ending, want: []string{}},
-		"the API server cannot be asked":  {there: daemonSet, home: home, getErr: errors.New("refused"), want: []string{"docker.io"}},
-		"the API server does not answer":  {there: elsewhere, home: home, getErr: context.DeadlineExceeded, want: []string{"docker.io"}},
-		"its rights are taken away":       {there: daemonSet, home: home, getErr: forbidden, want: []string{}},
-		"its account is taken away":       {there: daemonSet, home: home, getErr: apierrors.NewUnauthorized("no such account"), want: []string{}},
+		"the DaemonSet is there":         {there: daemonSet, home: home, want: []string{"docker.io"}},
+		"it is being deleted":            {there: going, home: home, want: []string{}},
+		"it is gone":                     {there: elsewhere, home: home, want: []string{}},
+		"its namespace is being deleted": {there: daemonSet, home: ending, want: []string{}},
+		"the API server cannot be asked": {there: daemonSet, home: home, getErr: errors.New("refused"), want: []string{"docker.io"}},
+		"the API server does not answer": {there: elsewhere, home: home, getErr: context.DeadlineExceeded, want: []string{"docker.io"}},
+		"its rights are taken away":      {there: daemonSet, home: home, getErr: forbidden, want: []string{}},
+		"its account is taken away":      {there: daemonSet, home: home, getErr: apierrors.NewUnauthorized("no such account"), want: []string{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
