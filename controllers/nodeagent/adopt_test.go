@@ -3,6 +3,7 @@ package nodeagent
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -82,5 +83,30 @@ func TestAFileThatAProgramGeneratesIsNotAdopted(t *testing.T) {
 	}
 	if got := b.file("x.io"); got != theirs {
 		t.Errorf("the file is now\n%s", got)
+	}
+}
+
+// A hosts.toml that names a missing file fails every pull, and a reboot empties the run directory.
+func TestAnAdoptedHostOverTLSHasItsFilesAfterAReboot(t *testing.T) {
+	t.Parallel()
+	bundle, _ := pairOf(t)
+	certificate, key := pairOf(t)
+	c := secured(7, bundle)
+	for i := range c.Hubs {
+		c.Hubs[i].AdoptForeign = true
+	}
+	b := newTLSBench(t, c)
+	b.show(certificate, key)
+	b.foreign("y.io", map[string]string{hostsFile: "server = \"https://theirs.example\"\n"})
+	b.mustPass()
+	if err := os.RemoveAll(b.run); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string][]byte{"-ca.pem": bundle, "-client.pem": certificate, "-client-key.pem": key} {
+		path := regexp.MustCompile(`"([^"]*` + name + `)"`).FindStringSubmatch(b.file("y.io"))
+		if path == nil {
+			t.Fatalf("no file *%s is named in\n%s", name, b.file("y.io"))
+		}
+		b.mustHold(path[1], want)
 	}
 }

@@ -46,7 +46,7 @@ func (w wiring) inForce(known health, held func(host string) certsd.Files) map[s
 		case state == probe.Unknown:
 			switch kept := held(host); {
 			case !leadsTo(kept, hub.Name):
-			case w.adopt[host] != nil:
+			case hub.AdoptForeign:
 				files[host] = wanted // what is held has theirs in it
 			default:
 				files[host] = kept

@@ -19,6 +19,7 @@ import (
 type certsDirectory interface {
 	Reconcile(desired map[string]certsd.Files, adopt map[string]certsd.Adopt) (certsd.Result, error)
 	Held(host string) (certsd.Files, error)
+	Path(host string) string
 	Restore() error
 }
 
@@ -133,7 +134,7 @@ func (k *keeper) pass() time.Duration {
 	o := &outcome{wired: w, health: k.prober.Health()}
 	files := w.inForce(o.health, k.held)
 	var result certsd.Result
-	result, o.err = k.files.Reconcile(files, w.adopt)
+	result, o.err = k.files.Reconcile(files, k.adopters(w))
 	o.failed = result.Failed
 	if o.err == nil {
 		k.tls.sweep(w.files, files, o.failed)

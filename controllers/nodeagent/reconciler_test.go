@@ -234,6 +234,8 @@ func (brokenFiles) Reconcile(desired map[string]certsd.Files, _ map[string]certs
 	return certsd.Result{Failed: failed}, errBroken
 }
 
+func (brokenFiles) Path(host string) string { return host }
+
 func (brokenFiles) Held(string) (certsd.Files, error) { return nil, errBroken }
 
 func (brokenFiles) Restore() error { return errBroken }

@@ -20,8 +20,8 @@ type wiring struct {
 	interval time.Duration
 	// files of each host.
 	files map[string]certsd.Files
-	// adopt says of the hosts that may have somebody else's file behind the hub how that is done.
-	adopt map[string]certsd.Adopt
+	// adopt are the hosts that may have somebody else's files behind the hub, and what is to stand in front.
+	adopt map[string]hoststoml.File
 	// hubs that have the hosts: host -> hub.
 	hubs map[string]string
 	// entries of those hubs: hub -> what the configuration says of it.
@@ -34,7 +34,7 @@ type wiring struct {
 func wire(configuration *configv1alpha1.NodeConfiguration, node labels.Set, tls tlsPaths) wiring {
 	w := wiring{
 		revision: configuration.Revision, interval: configuration.ProbeInterval.Duration,
-		files: map[string]certsd.Files{}, adopt: map[string]certsd.Adopt{}, hubs: map[string]string{},
+		files: map[string]certsd.Files{}, adopt: map[string]hoststoml.File{}, hubs: map[string]string{},
 		entries: map[string]configv1alpha1.NodeHub{}, refused: map[string]error{},
 	}
 	for _, hub := range configuration.Hubs {
@@ -83,7 +83,7 @@ func (w wiring) add(hub configv1alpha1.NodeHub, host string, file hoststoml.File
 	}
 	w.files[host] = certsd.Files{hostsFile: data}
 	if hub.AdoptForeign {
-		w.adopt[host] = behind(file)
+		w.adopt[host] = file
 	}
 }
 

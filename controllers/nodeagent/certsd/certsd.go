@@ -36,6 +36,9 @@ func New(certsDirectory, runDirectory string) *Directory {
 	return &Directory{certs: filepath.Clean(certsDirectory), run: filepath.Clean(runDirectory), disk: realDisk{}}
 }
 
+// Path is where containerd finds what is wired of a host.
+func (d *Directory) Path(host string) string { return filepath.Join(d.certs, Names(host)[0]) }
+
 // Result says what a pass did. Names are sorted.
 type Result struct {
 	// Written are the hosts that have new files.
