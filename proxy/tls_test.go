@@ -360,6 +360,44 @@ func TestTheCAOfClientsIsReplaced(t *testing.T) {
 	}
 }
 
+// A node's agent asks by sessions that it resumes. One that outlived the files would be told of what is no longer served.
+func TestSessionsAreResumedUntilTheFilesChange(t *testing.T) {
+	ca, clients := newAuthority(t), newAuthority(t)
+	changes := map[string]struct {
+		server, clients *authority
+		want            int // 0: the handshake fails
+	}{
+		"another CA of clients":                                {ca, newAuthority(t), http.StatusForbidden},
+		"a certificate of a CA that the client does not trust": {newAuthority(t), clients, 0},
+	}
+	for name, change := range changes {
+		t.Run(name, func(t *testing.T) {
+			mounted := mountSecret(t, ca, time.Time{}, clients)
+			f := runFile(t, mounted.configuration("http://127.0.0.1:1", t.TempDir(), true))
+			config := &tls.Config{RootCAs: ca.pool(), Certificates: []tls.Certificate{clients.client(t)}, ClientSessionCache: tls.NewLRUClientSessionCache(1)}
+			client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: config}}
+			for _, resumed := range []bool{false, true, true} {
+				resp, err := client.Get(f.base())
+				must(t, err)
+				must(t, resp.Body.Close())
+				if resp.StatusCode != http.StatusOK || resp.TLS.DidResume != resumed {
+					t.Errorf("got %d, resumed %t, want 200 and %t", resp.StatusCode, resp.TLS.DidResume, resumed)
+				}
+			}
+			mounted.swap(t, change.server, time.Time{}, change.clients)
+			eventually(t, "the changed files are in force", func() bool { return f.log.count("changed certificates are served with") == 1 })
+			resp, err := client.Get(f.base())
+			if err != nil {
+				resp = &http.Response{Body: http.NoBody, TLS: &tls.ConnectionState{}}
+			}
+			must(t, resp.Body.Close())
+			if resp.StatusCode != change.want || resp.TLS.DidResume {
+				t.Errorf("after the change: got %d, resumed %t (error %v), want %d", resp.StatusCode, resp.TLS.DidResume, err, change.want)
+			}
+		})
+	}
+}
+
 func TestAnExpiredCertificateIsServedAndToldOf(t *testing.T) {
 	ca := newAuthority(t)
 	ended := time.Now().Add(-time.Hour).Truncate(time.Second)

@@ -10,14 +10,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
 	"k8s.io/client-go/tools/events"
-	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/controllers/internal/apply"
@@ -41,15 +38,10 @@ type Reconciler struct {
 
 // SetupWithManager watches the bundle. Secrets are looked at now and then: to watch one is to be allowed to list all.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
-	theBundle := predicate.NewPredicateFuncs(func(o client.Object) bool { return o.GetName() == configv1alpha1.BundleName })
-	atStart := source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-		queue.Add(reconcile.Request{NamespacedName: r.key(configv1alpha1.BundleName)})
-		return nil
-	})
 	return builder.ControllerManagedBy(mgr).
 		Named("certificates").
-		For(&corev1.ConfigMap{}, builder.WithPredicates(theBundle)).
-		WatchesRawSource(atStart).
+		For(&corev1.ConfigMap{}, builder.WithPredicates(nodes.Named(configv1alpha1.BundleName))).
+		WatchesRawSource(nodes.Once(r.key(configv1alpha1.BundleName))).
 		Complete(r)
 }
 

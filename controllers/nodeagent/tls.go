@@ -97,22 +97,21 @@ func (n *nodeTLS) pair() (certificate, key []byte) {
 	return certificate, key
 }
 
-// tlsConfig is how containerd calls hubs with this material.
+// tlsConfig calls hubs with this material, as containerd does.
 func tlsConfig(material tlsfiles.Material) (*tls.Config, error) {
-	// Sessions are resumed: each question has a connection of its own, and a hub has thousands of nodes.
-	config := &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(0)}
+	var roots *x509.CertPool
 	if len(material.CA) > 0 {
-		config.RootCAs = x509.NewCertPool()
-		config.RootCAs.AppendCertsFromPEM(material.CA)
+		roots = x509.NewCertPool()
+		roots.AppendCertsFromPEM(material.CA)
 	}
-	if len(material.Certificate) > 0 {
-		pair, err := tls.X509KeyPair(material.Certificate, material.Key)
-		if err != nil {
-			return nil, fmt.Errorf("reading the nodes' client certificate: %w", err)
-		}
-		config.Certificates = []tls.Certificate{pair}
+	if len(material.Certificate) == 0 {
+		return probe.TLS(roots), nil
 	}
-	return config, nil
+	pair, err := tls.X509KeyPair(material.Certificate, material.Key)
+	if err != nil {
+		return nil, fmt.Errorf("reading the nodes' client certificate: %w", err)
+	}
+	return probe.TLS(roots, pair), nil
 }
 
 // config is what the prober asks with.

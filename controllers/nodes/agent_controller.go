@@ -27,10 +27,10 @@ type AgentReconciler struct {
 func (r *AgentReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return builder.ControllerManagedBy(mgr).
 		Named("node-agent").
-		For(&appsv1.DaemonSet{}, builder.WithPredicates(named(configv1alpha1.NodeAgentName))).
+		For(&appsv1.DaemonSet{}, builder.WithPredicates(Named(configv1alpha1.NodeAgentName))).
 		Watches(&appsv1.Deployment{}, handler.EnqueueRequestsFromMapFunc(always(r.key())),
-			builder.WithPredicates(named(configv1alpha1.ManagerName))).
-		WatchesRawSource(once(r.key())).
+			builder.WithPredicates(Named(configv1alpha1.ManagerName))).
+		WatchesRawSource(Once(r.key())).
 		Complete(r)
 }
 

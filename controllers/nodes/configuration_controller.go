@@ -33,11 +33,11 @@ func (r *ConfigurationReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	toKey := handler.EnqueueRequestsFromMapFunc(always(r.key()))
 	return builder.ControllerManagedBy(mgr).
 		Named("node-configuration").
-		For(&corev1.ConfigMap{}, builder.WithPredicates(named(configv1alpha1.NodeConfigurationName))).
-		Watches(&corev1.ConfigMap{}, toKey, builder.WithPredicates(named(configv1alpha1.BundleName))).
+		For(&corev1.ConfigMap{}, builder.WithPredicates(Named(configv1alpha1.NodeConfigurationName))).
+		Watches(&corev1.ConfigMap{}, toKey, builder.WithPredicates(Named(configv1alpha1.BundleName))).
 		Watches(&v1alpha1.RegistryHub{}, toKey).
 		Watches(&corev1.Node{}, toKey, builder.WithPredicates(Relevant())).
-		WatchesRawSource(once(r.key())).
+		WatchesRawSource(Once(r.key())).
 		Complete(r)
 }
 

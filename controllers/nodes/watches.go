@@ -14,8 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 )
 
-// once asks for one reconcile at the start: what a reconciler keeps may not be there yet to cause an event.
-func once(key client.ObjectKey) source.Source {
+// Once asks for one reconcile at the start: what a reconciler keeps may not be there yet to cause an event.
+func Once(key client.ObjectKey) source.Source {
 	return source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 		queue.Add(reconcile.Request{NamespacedName: key})
 		return nil
@@ -29,7 +29,8 @@ func always(key client.ObjectKey) handler.MapFunc {
 	}
 }
 
-func named(name string) predicate.Predicate {
+// Named lets one object through.
+func Named(name string) predicate.Predicate {
 	return predicate.NewPredicateFuncs(func(o client.Object) bool { return o.GetName() == name })
 }
 

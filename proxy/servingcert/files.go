@@ -34,7 +34,7 @@ func (f files) read() (*tls.Config, time.Time, error) {
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	served := base()
+	served := resumable(base())
 	served.Certificates = []tls.Certificate{*pair}
 	if f.ClientCAFile != "" {
 		served.ClientCAs, served.ClientAuth = x509.NewCertPool(), tls.VerifyClientCertIfGiven
@@ -43,11 +43,19 @@ func (f files) read() (*tls.Config, time.Time, error) {
 	return served, pair.Leaf.NotAfter, err
 }
 
-// base is what does not change with the files. Sessions are not resumed: containerd keeps none, and one that was begun
-// under a client CA that is gone would be.
+// base is what does not change with the files.
 func base() *tls.Config {
 	return &tls.Config{
-		MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}, SessionTicketsDisabled: true,
+		MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
 		DynamicRecordSizingDisabled: true, // what is sent is large, and clients are near
 	}
+}
+
+// resumable has sessions resumed for as long as the configuration is in force, and no longer: one that was begun under other
+// files would let in who showed a certificate of a CA that is gone, and hide a certificate that nobody believes. crypto/tls
+// would seal them with keys that outlive the files, those of the configuration that leads to this one.
+func resumable(served *tls.Config) *tls.Config {
+	served.WrapSession = served.EncryptTicket
+	served.UnwrapSession = served.DecryptTicket
+	return served
 }

@@ -3,6 +3,7 @@ package probe
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,8 @@ const (
 	// maxBody is as much of an answer as is read, and maxHeader of its head. The hub's are below 200 bytes.
 	maxBody, maxHeader = 4 << 10, 16 << 10
 	userAgent          = "registryhub-node-agent"
+	// maxSessions is more than there are hubs: a smaller cache that is asked in turn holds never the one that is wanted.
+	maxSessions = 1024
 )
 
 // ask asks for the registry API's root, /v2/, and says what is the matter when the answer is not one that containerd
@@ -42,6 +45,16 @@ func ask(ctx context.Context, target Target, config *tls.Config, within time.Dur
 		return trouble(ctx, err, within)
 	}
 	return judge(response)
+}
+
+// TLS is how to ask hubs whose certificates these roots vouch for, showing them a certificate where there is one. Each
+// question is a handshake, and a hub has thousands of nodes: sessions are resumed, as long as the hub serves what it served
+// when they began, and keys are agreed on by what costs least.
+func TLS(roots *x509.CertPool, shown ...tls.Certificate) *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12, RootCAs: roots, Certificates: shown,
+		ClientSessionCache: tls.NewLRUClientSessionCache(maxSessions), CurvePreferences: []tls.CurveID{tls.CurveP256},
+	}
 }
 
 // transport asks nobody's proxy: the endpoint is on the cluster's network, which containerd must reach directly too.

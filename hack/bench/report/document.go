@@ -33,7 +33,7 @@ server's processes, which counts what nginx's workers share for each of them; it
 
 Over TLS a server reads, encrypts and writes what the kernel sends by itself without it. Of our proxy's time about a third goes
 into AES-GCM, a third into copies of the file out of the page cache and a third into writes to the socket
-(pprof); nginx does the same with OpenSSL. Sessions are not resumed, so a handshake is one ECDSA signature, 2 % at 64 clients.
+(pprof); nginx does the same with OpenSSL. Clients resume no sessions, so a handshake is one ECDSA signature, 2 % at 64 clients.
 
 zot could not be had where this was measured. In the runs that the targets come from it took 0.4 to 0.6 s of CPU
 per GiB of a hit, 290 to 330 us for a small object, and 14.6 times as long as the upstream itself for a cold pull.
