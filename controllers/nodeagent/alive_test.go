@@ -179,7 +179,7 @@ func TestStatus(t *testing.T) {
 			entry.Revision = tc.revision
 			c := configuration(9, entry)
 			c.Default()
-			o := outcome{wired: wire(&c, nil, tlsPaths{}), health: health{targetOf(entry): tc.health}, failed: map[string]error{}}
+			o := outcome{wired: wire(&c, nil, tlsPaths{}, syntax{}), health: health{targetOf(entry): tc.health}, failed: map[string]error{}}
 			if tc.failed != nil {
 				o.failed["x.io"] = tc.failed
 			}

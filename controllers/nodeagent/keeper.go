@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/registryhub/registryhub/controllers/nodeagent/certsd"
@@ -129,7 +130,7 @@ func (k *keeper) pass() time.Duration {
 		k.applied.Store(k.applied.Load() || known.nothingAsked())
 		return Interval
 	}
-	w := wire(configuration, labels, k.tls.write(configuration))
+	w := wire(configuration, labels, k.tls.write(configuration), syntaxOf(known.runtime))
 	k.prober.Follow(w.targets(), w.interval)
 	o := &outcome{wired: w, health: k.prober.Health()}
 	files := w.inForce(o.health, k.held)
@@ -176,7 +177,7 @@ func (k *keeper) conclude(o *outcome) {
 	k.mu.Lock()
 	k.last = o
 	k.mu.Unlock()
-	signal(k.news, event.GenericEvent{Object: nodeMetadata()})
+	signal(k.news, event.GenericEvent{Object: &corev1.Node{}})
 }
 
 func (k *keeper) tell(revision int64, result certsd.Result, err error) {

@@ -24,6 +24,8 @@ type known struct {
 	text *string
 	// node is the own node's labels; nil before they are known.
 	node labels.Set
+	// runtime is the node's container runtime with its version, as the kubelet says it; "" before that is known.
+	runtime string
 }
 
 func (k *known) both() (*configv1alpha1.NodeConfiguration, labels.Set, bool) {
@@ -33,7 +35,7 @@ func (k *known) both() (*configv1alpha1.NodeConfiguration, labels.Set, bool) {
 // same says whether two know the same.
 func (k *known) same(other known) bool {
 	return k.configuration == other.configuration && (k.node == nil) == (other.node == nil) &&
-		maps.Equal(k.node, other.node) && k.nothingAsked() == other.nothingAsked()
+		maps.Equal(k.node, other.node) && k.runtime == other.runtime && k.nothingAsked() == other.nothingAsked()
 }
 
 // nothingAsked: there has never been a configuration, which is nothing to fail at.
@@ -48,10 +50,10 @@ func (k *known) look(ctx context.Context, reader client.Reader, options Options)
 	case !apierrors.IsNotFound(err):
 		return err
 	}
-	node := nodeMetadata()
+	node := &corev1.Node{}
 	switch err := reader.Get(ctx, client.ObjectKey{Name: options.NodeName}, node); {
 	case err == nil:
-		k.node = labels.Merge(node.Labels, nil)
+		k.node, k.runtime = labels.Merge(node.Labels, nil), node.Status.NodeInfo.ContainerRuntimeVersion
 	case !apierrors.IsNotFound(err):
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
@@ -60,7 +59,7 @@ func newMapper(*rest.Config, *http.Client) (meta.RESTMapper, error) {
 	return mapper, nil
 }
 
-// watched restricts the cache to the NodeConfiguration, the own Node's metadata and the own NodeMirror.
+// watched restricts the cache to the NodeConfiguration, what matters of the own Node and the own NodeMirror.
 func watched(options Options) cache.Options {
 	return cache.Options{
 		ReaderFailOnMissingInformer: true,
@@ -70,17 +69,10 @@ func watched(options Options) cache.Options {
 				Namespaces: map[string]cache.Config{options.Namespace: {}},
 				Field:      named(configv1alpha1.NodeConfigurationName),
 			},
-			nodeMetadata():         {Field: named(options.NodeName)},
+			&corev1.Node{}:         {Field: named(options.NodeName), Transform: slimNode},
 			&v1alpha1.NodeMirror{}: {Field: named(options.NodeName)},
 		},
 	}
 }
 
 func named(name string) fields.Selector { return fields.OneTermEqualSelector("metadata.name", name) }
-
-// nodeMetadata is a Node without its status, which changes all the time and lists every image.
-func nodeMetadata() *metav1.PartialObjectMetadata {
-	node := &metav1.PartialObjectMetadata{}
-	node.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Node"))
-	return node
-}

@@ -24,6 +24,7 @@ func newMemory(options Options) memory {
 type remembered struct {
 	Node          string            `json:"node"`
 	Labels        map[string]string `json:"labels"`
+	Runtime       string            `json:"runtime"`
 	Configuration string            `json:"configuration"`
 }
 
@@ -32,7 +33,7 @@ func (m memory) keep(k known) error {
 	if _, _, complete := k.both(); !complete {
 		return nil
 	}
-	data, err := json.Marshal(remembered{Node: m.node, Labels: k.node, Configuration: k.source})
+	data, err := json.Marshal(remembered{Node: m.node, Labels: k.node, Runtime: k.runtime, Configuration: k.source})
 	if err != nil {
 		return fmt.Errorf("encoding what is known: %w", err)
 	}
@@ -71,7 +72,7 @@ func (m memory) recall() (known, error) {
 	if labels == nil {
 		labels = map[string]string{}
 	}
-	return known{configuration: configuration, source: file.Configuration, text: &file.Configuration, node: labels}, nil
+	return known{configuration: configuration, source: file.Configuration, text: &file.Configuration, node: labels, runtime: file.Runtime}, nil
 }
 
 // forget removes it.

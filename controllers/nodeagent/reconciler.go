@@ -13,7 +13,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -44,7 +43,7 @@ func (r *reconciler) setUp(mgr manager.Manager) error {
 	return builder.ControllerManagedBy(mgr).
 		Named("node-agent").
 		Watches(&corev1.ConfigMap{}, one).
-		WatchesMetadata(nodeMetadata(), one, builder.WithPredicates(predicate.LabelChangedPredicate{})).
+		Watches(&corev1.Node{}, one, builder.WithPredicates(otherNode())).
 		Watches(&v1alpha1.NodeMirror{}, one).
 		WatchesRawSource(source.Channel(r.keeper.news, one)).
 		WithOptions(controller.Options{

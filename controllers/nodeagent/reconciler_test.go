@@ -85,6 +85,31 @@ func TestANodeFollowsItsLabels(t *testing.T) {
 	}
 }
 
+func TestANodeFollowsItsRuntime(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, configMap(t, configuration(1, hub("a", "x.io"))), ownNode(nil), ownMirror())
+	for _, tc := range []struct {
+		version   string
+		referrers bool
+	}{{"", false}, {"containerd://2.4.2", true}, {"containerd://2.1.9", false}} {
+		node := ownNode(nil)
+		node.Status.NodeInfo.ContainerRuntimeVersion = tc.version
+		if err := b.api.Status().Update(t.Context(), node); err != nil {
+			t.Fatal(err)
+		}
+		b.mustPass()
+		data, err := os.ReadFile(filepath.Join(b.certs, "x.io/hosts.toml"))
+		if err != nil || strings.Contains(string(data), "referrers") != tc.referrers {
+			t.Errorf("with %q: error %v\n%s", tc.version, err, data)
+		}
+	}
+	b.restart()
+	b.keeper.pass()
+	if got := b.keeper.outcome().wired.files["x.io"]["hosts.toml"]; strings.Contains(string(got), "referrers") {
+		t.Errorf("after a restart:\n%s", got)
+	}
+}
+
 func TestNothingIsWithdrawnBecauseAnObjectIsMissing(t *testing.T) {
 	t.Parallel()
 	c := configMap(t, configuration(5, hub("docker-io", "docker.io")))

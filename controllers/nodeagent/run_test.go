@@ -42,9 +42,8 @@ func newAPIServer(t *testing.T) (*apiServer, *rest.Config) {
 	c.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"}
 	mirror := ownMirror()
 	mirror.TypeMeta = metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "NodeMirror"}
-	node := nodeMetadata()
-	node.TypeMeta = metav1.TypeMeta{APIVersion: "meta.k8s.io/v1", Kind: "PartialObjectMetadata"}
-	node.Name = nodeName
+	node := ownNode(nil)
+	node.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Node"}
 	s := &apiServer{reported: make(chan struct{}, 1), asked: map[string]bool{}, objects: map[string]client.Object{
 		"/api/v1/namespaces/registryhub-system/configmaps" + selected + "registryhub-node-configuration": c,
 		"/api/v1/nodes" + selected + nodeName:                             node,

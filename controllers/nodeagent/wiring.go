@@ -31,7 +31,7 @@ type wiring struct {
 }
 
 // wire chooses the hubs for a node with these labels. Of two that claim one host the first has it.
-func wire(configuration *configv1alpha1.NodeConfiguration, node labels.Set, tls tlsPaths) wiring {
+func wire(configuration *configv1alpha1.NodeConfiguration, node labels.Set, tls tlsPaths, understood syntax) wiring {
 	w := wiring{
 		revision: configuration.Revision, interval: configuration.ProbeInterval.Duration,
 		files: map[string]certsd.Files{}, adopt: map[string]hoststoml.File{}, hubs: map[string]string{},
@@ -42,6 +42,7 @@ func wire(configuration *configv1alpha1.NodeConfiguration, node labels.Set, tls 
 			continue
 		}
 		file, err := fileOf(hub, tls)
+		file = understood.write(file)
 		for _, host := range hub.Hosts {
 			w.add(hub, host, file, err)
 		}

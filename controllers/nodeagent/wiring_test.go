@@ -35,7 +35,7 @@ func TestWire(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := wire(defaulted(tc.hubs), tc.node, tlsPaths{})
+			w := wire(defaulted(tc.hubs), tc.node, tlsPaths{}, syntax{})
 			if diff := cmp.Diff(tc.want, w.hubs); diff != "" {
 				t.Errorf("hubs (-want +got):\n%s", diff)
 			}
@@ -51,6 +51,42 @@ func TestWire(t *testing.T) {
 	}
 }
 
+func TestFilesAreWrittenAsTheRuntimeUnderstandsThem(t *testing.T) {
+	t.Parallel()
+	const table, line, referrers = "[host.\"http://[fd00::7]:5000\"]", "\"http://[fd00::7]:5000\" = {", "\"referrers\""
+	for version, want := range map[string][]string{
+		"containerd://1.6.20~ds1": {line},
+		"containerd://1.7.35":     {line},
+		"containerd://2.0.5":      {table},
+		"containerd://2.1.5-k3s1": {table},
+		"containerd://2.2.0":      {table, referrers},
+		"containerd://2.4.2":      {table, referrers},
+		"containerd://a-fork":     {table},
+		"cri-o://3.0.0":           {table},
+		"":                        {table},
+	} {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			entry := hub("a", "x.io")
+			entry.Endpoint = "http://[fd00::7]:5000"
+			file := string(wire(defaulted(hubs(entry)), nil, tlsPaths{}, syntaxOf(version)).files["x.io"]["hosts.toml"])
+			for _, part := range []string{table, line, referrers} {
+				if got := strings.Contains(file, part); got != slices.Contains(want, part) {
+					t.Errorf("%s is there: %t\n%s", part, got, file)
+				}
+			}
+		})
+	}
+}
+
+func TestANameFor1xStaysATable(t *testing.T) {
+	t.Parallel()
+	file := string(wire(defaulted(hubs(hub("a", "x.io"))), nil, tlsPaths{}, syntaxOf("containerd://1.6.20")).files["x.io"]["hosts.toml"])
+	if !strings.Contains(file, "[host.\"") {
+		t.Errorf("no table in\n%s", file)
+	}
+}
+
 func defaulted(hubs []configv1alpha1.NodeHub) *configv1alpha1.NodeConfiguration {
 	c := &configv1alpha1.NodeConfiguration{Hubs: hubs}
 	c.Default()
@@ -63,7 +99,7 @@ func TestAnEndpointThatContainerdWouldMisreadIsAnException(t *testing.T) {
 	t.Parallel()
 	bad := hub("a", "x.io")
 	bad.Endpoint = "http://10.96.31.7:5000/"
-	w := wire(defaulted(hubs(bad, hub("b", "y.io"))), nil, tlsPaths{})
+	w := wire(defaulted(hubs(bad, hub("b", "y.io"))), nil, tlsPaths{}, syntax{})
 	if _, there := w.files["x.io"]; there || len(w.files) != 1 {
 		t.Errorf("files %v", w.files)
 	}

@@ -3,16 +3,32 @@ package oracles
 import (
 	"maps"
 	"testing"
-	"time"
 
 	"github.com/registryhub/registryhub/controllers/nodeagent/certsd"
 	"github.com/registryhub/registryhub/controllers/nodeagent/hoststoml"
 )
 
+func TestWhatIsAdoptedStandsBehindAnIPv6Endpoint(t *testing.T) {
+	t.Parallel()
+	const mirror = "http://[fd00::7]:5000"
+	onEach(t, func(n node) {
+		n.write("quay.io/hosts.toml", "[host.\"https://one.example\"]\n[host.\"https://a.example\"]\n")
+		before := urlsOf(n.endpoints("quay.io"))
+		file := fileTo(mirror)
+		file.Inline = !n.containerd.understands2x()
+		n.adoptBehind(file, "quay.io")
+		n.mustTry("quay.io", append([]string{mirror + "/v2"}, before...)...)
+	})
+}
+
 // adopt wires these hosts to the hub, in front of what somebody else wrote for them.
 func (n node) adopt(hosts ...string) {
 	n.t.Helper()
-	file := hoststoml.File{Hub: "a-hub", Revision: 9, Mirrors: []hoststoml.Mirror{{URL: hub, DialTimeout: time.Second}}}
+	n.adoptBehind(fileTo(hub), hosts...)
+}
+
+func (n node) adoptBehind(file hoststoml.File, hosts ...string) {
+	n.t.Helper()
 	desired, how := map[string]certsd.Files{}, map[string]certsd.Adopt{}
 	for _, host := range hosts {
 		desired[host] = certsd.Files{}

@@ -38,6 +38,8 @@ type lookup struct {
 type endpoint struct {
 	URL                 string
 	Pull, Resolve, Push bool
+	// Referrers are known to 2.2 and later.
+	Referrers bool
 }
 
 type resolver interface {

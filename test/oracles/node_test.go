@@ -34,9 +34,18 @@ func newNode(t *testing.T, c containerd) node {
 // wire makes the agent's own code lead these hosts to a hub, and no others.
 func (n node) wire(endpoint string, hosts ...string) certsd.Result {
 	n.t.Helper()
-	data, err := hoststoml.Encode(hoststoml.File{
-		Hub: "a-hub", Revision: 9, Mirrors: []hoststoml.Mirror{{URL: endpoint, DialTimeout: time.Second}},
-	})
+	return n.wireAs(fileTo(endpoint), hosts...)
+}
+
+// fileTo leads to a hub.
+func fileTo(endpoint string) hoststoml.File {
+	return hoststoml.File{Hub: "a-hub", Revision: 9, Mirrors: []hoststoml.Mirror{{URL: endpoint, DialTimeout: time.Second}}}
+}
+
+// wireAs leads these hosts where a file says.
+func (n node) wireAs(file hoststoml.File, hosts ...string) certsd.Result {
+	n.t.Helper()
+	data, err := hoststoml.Encode(file)
 	if err != nil {
 		n.t.Fatal(err)
 	}

@@ -41,6 +41,8 @@ func (version2) endpoints(ctx context.Context, host string, o lookup) ([]endpoin
 			Pull:    h.Capabilities.Has(docker.HostCapabilityPull),
 			Resolve: h.Capabilities.Has(docker.HostCapabilityResolve),
 			Push:    h.Capabilities.Has(docker.HostCapabilityPush),
+
+			Referrers: h.Capabilities.Has(docker.HostCapabilityReferrers),
 		})
 	}
 	return all, err

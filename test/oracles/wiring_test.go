@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // upstreams are hosts as references have them, and where containerd goes for them by itself.
@@ -36,7 +37,7 @@ func TestAWiredHostTriesTheHubAndThenItsUpstream(t *testing.T) {
 					{URL: mirror + "/v2", Pull: true, Resolve: true},
 					{URL: upstream, Pull: true, Resolve: true, Push: true},
 				}
-				if diff := cmp.Diff(want, n.endpoints(host)); diff != "" {
+				if diff := cmp.Diff(want, n.endpoints(host), cmpopts.IgnoreFields(endpoint{}, "Referrers")); diff != "" {
 					n.t.Errorf("%s (-want +got):\n%s", host, diff)
 				}
 			}
@@ -44,22 +45,42 @@ func TestAWiredHostTriesTheHubAndThenItsUpstream(t *testing.T) {
 	}
 }
 
-// TestAnIPv6EndpointIsKnownTo2xOnly: the TOML parser of 1.x (go-toml v1) ends a table's name at the first ']', quoted or
-// not, so containerd drops the file and goes to the upstream. 2.x, in turn, finds hosts in tables' names alone, so no
-// one file serves both.
-func TestAnIPv6EndpointIsKnownTo2xOnly(t *testing.T) {
+// TestAnIPv6EndpointIsWrittenForEachRelease: the TOML parser of 1.x (go-toml v1) ends a table's name at the first ']',
+// quoted or not, so containerd drops the file and goes to the upstream. 2.x, in turn, finds hosts in tables' names alone,
+// so no one file serves both.
+func TestAnIPv6EndpointIsWrittenForEachRelease(t *testing.T) {
 	t.Parallel()
 	const mirror = "http://[fd00::7]:5000"
 	onEach(t, func(n node) {
-		n.wire(mirror, "docker.io")
-		n.write("quay.io/hosts.toml", "[host]\n\""+mirror+"\" = {capabilities = [\"pull\", \"resolve\"]}\n")
-		if n.containerd.understands2x() {
-			n.mustTry("docker.io", mirror+"/v2", upstream)
+		own, other := fileTo(mirror), fileTo(mirror)
+		own.Inline, other.Inline = !n.containerd.understands2x(), n.containerd.understands2x()
+		n.wireAs(other, "quay.io")
+		n.mustTry("quay.io", "https://quay.io/v2")
+		n.wireAs(own, "quay.io")
+		n.mustTry("quay.io", mirror+"/v2", "https://quay.io/v2")
+		own.Server = mirror
+		n.wireAs(own, "quay.io")
+		n.mustTry("quay.io", mirror+"/v2", mirror+"/v2")
+	})
+}
+
+func TestReferrersAreForWhoKnowsThem(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(n node) {
+		file := fileTo(hub)
+		n.wireAs(file, "quay.io")
+		if got := n.endpoints("quay.io")[0]; got.URL != hub+"/v2" || got.Referrers {
+			n.t.Errorf("without: %+v", got)
+		}
+		file.Mirrors[0].Referrers = true
+		n.wireAs(file, "quay.io")
+		if !n.containerd.understands2x() {
 			n.mustTry("quay.io", "https://quay.io/v2")
 			return
 		}
-		n.mustTry("docker.io", upstream)
-		n.mustTry("quay.io", mirror+"/v2", "https://quay.io/v2")
+		if got := n.endpoints("quay.io")[0]; got.URL != hub+"/v2" || !got.Referrers {
+			n.t.Errorf("with: %+v", got)
+		}
 	})
 }
 

@@ -86,8 +86,10 @@ func sameBehind(adopted []byte, f File, theirs []byte) error {
 	var order []string
 	hosts, _ := got["host"].(map[string]any)
 	for _, mirror := range f.Mirrors {
-		order = append(order, mirror.URL)
 		delete(hosts, mirror.URL)
+		if !f.Inline {
+			order = append(order, mirror.URL)
+		}
 	}
 	if _, had := want["host"]; !had && len(hosts) == 0 {
 		delete(got, "host")

@@ -54,6 +54,19 @@ func TestAdoptKeepsTheirsBehindOurs(t *testing.T) {
 	}
 }
 
+func TestAdoptKeepsTheirsBehindAMirrorInLine(t *testing.T) {
+	t.Parallel()
+	const theirs = "[host.\"https://z\"]\n  skip_verify = true\n"
+	got, err := Adopt(File{Hub: "a", Revision: 7, Inline: true, Mirrors: []Mirror{{URL: "http://[fd00::7]:5000", DialTimeout: time.Second}}}, []byte(theirs))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := hubFirst + "\n\n[host]\n  \"http://[fd00::7]:5000\" = {capabilities = [\"pull\", \"resolve\"], dial_timeout = \"1s\"}\n\n" + theirs
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestAdoptRefusesWhatItWouldChange(t *testing.T) {
 	t.Parallel()
 	cases := map[string]struct{ theirs, want string }{

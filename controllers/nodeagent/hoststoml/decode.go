@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -37,7 +38,14 @@ func Decode(data []byte) (File, error) {
 		return File{}, fmt.Errorf("decoding hosts.toml of hub %q: %w", hub, err)
 	}
 	f := File{Hub: hub, Revision: revision, Server: doc.Server}
-	for _, url := range hostsInOrder(data) {
+	urls := hostsInOrder(data)
+	if len(urls) == 0 {
+		urls, f.Inline = slices.Sorted(maps.Keys(doc.Host)), true
+	}
+	if len(urls) != len(doc.Host) {
+		return File{}, fmt.Errorf("decoding hosts.toml of hub %q: it names mirrors in two ways", hub)
+	}
+	for _, url := range urls {
 		mirror, err := doc.Host[url].mirror(url)
 		if err != nil {
 			return File{}, fmt.Errorf("decoding hosts.toml of hub %q: mirror %q: %w", hub, url, err)
@@ -51,14 +59,15 @@ func Decode(data []byte) (File, error) {
 }
 
 func (t table) mirror(url string) (Mirror, error) {
-	if !slices.Equal(t.Capabilities, capabilities) {
-		return Mirror{}, fmt.Errorf("capabilities are %q: want %q", t.Capabilities, capabilities)
+	m := Mirror{URL: url, CA: t.CA, Referrers: slices.Contains(t.Capabilities, "referrers")}
+	if !slices.Equal(t.Capabilities, m.capabilities()) {
+		return Mirror{}, fmt.Errorf("capabilities are %q: want %q", t.Capabilities, m.capabilities())
 	}
 	timeout, err := time.ParseDuration(t.DialTimeout)
 	if err != nil {
 		return Mirror{}, fmt.Errorf("dial_timeout: %w", err)
 	}
-	m := Mirror{URL: url, DialTimeout: timeout, CA: t.CA}
+	m.DialTimeout = timeout
 	switch {
 	case len(t.Client) == 0:
 		return m, nil

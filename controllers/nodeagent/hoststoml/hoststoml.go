@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"path"
 	"reflect"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -30,12 +31,16 @@ type File struct {
 	// Server is asked after the mirrors instead of the upstream: a mirror's URL again, where there must be no other way.
 	// Default: the namespace's own registry.
 	Server string
+
+	// Inline writes the mirror's table into its line, as containerd 1.x needs it for an IPv6 address: its TOML parser ends a
+	// table's name at the first ']', quoted or not, so that it drops a file with one and goes to the upstream. 2.x, in turn,
+	// finds mirrors in the names of tables alone. There can be one mirror then: the order of more would be lost.
+	Inline bool
 }
 
 // Mirror is one registry that is tried before the upstream, for pulls only.
 type Mirror struct {
-	// URL of the registry, http or https, without a path. An IPv6 address stands in brackets; containerd 1.x, whose
-	// TOML parser ends a table's name at the first ']', drops such a file and goes to the upstream.
+	// URL of the registry, http or https, without a path. An IPv6 address stands in brackets.
 	URL string
 
 	// DialTimeout bounds the TCP connect, so that an address nobody answers at costs a pull this much and not
@@ -49,11 +54,19 @@ type Mirror struct {
 	// ClientCertificate and ClientKey are the files that show the mirror who asks. Both or neither; missing files fail
 	// every pull too.
 	ClientCertificate, ClientKey string
+
+	// Referrers has the mirror asked for an image's referrers too. Known to containerd from 2.2 on; before, it drops the
+	// whole file.
+	Referrers bool
 }
 
-// capabilities of every mirror. Without them containerd would push to it too; `referrers` makes versions before
-// 2.2 drop the whole file.
-var capabilities = []string{"pull", "resolve"}
+// capabilities of a mirror. Without them containerd would push to it too.
+func (m Mirror) capabilities() []string {
+	if m.Referrers {
+		return []string{"pull", "resolve", "referrers"}
+	}
+	return []string{"pull", "resolve"}
+}
 
 // Encode writes the file, mark first, mirrors in their order. It refuses what containerd would not take as it is
 // meant, and reads back what it wrote: a file that containerd drops would silently take the hub out of every pull.
@@ -67,14 +80,10 @@ func Encode(f File) ([]byte, error) {
 		fmt.Fprintf(&out, "\nserver = %s\n", quote(f.Server))
 	}
 	for _, m := range f.Mirrors {
-		fmt.Fprintf(&out, "\n[host.%s]\n", quote(m.URL))
-		fmt.Fprintf(&out, "  capabilities = %s\n", quoteAll(capabilities))
-		fmt.Fprintf(&out, "  dial_timeout = %s\n", quote(m.DialTimeout.String()))
-		if m.CA != "" {
-			fmt.Fprintf(&out, "  ca = %s\n", quote(m.CA))
-		}
-		if m.ClientCertificate != "" {
-			fmt.Fprintf(&out, "  client = [%s]\n", quoteAll([]string{m.ClientCertificate, m.ClientKey}))
+		if f.Inline {
+			fmt.Fprintf(&out, "\n[host]\n  %s = {%s}\n", quote(m.URL), strings.Join(m.pairs(), ", "))
+		} else {
+			fmt.Fprintf(&out, "\n[host.%s]\n  %s\n", quote(m.URL), strings.Join(m.pairs(), "\n  "))
 		}
 	}
 	back, err := Decode(out.Bytes())
@@ -87,12 +96,27 @@ func Encode(f File) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
+// pairs are the keys and values of a mirror's table.
+func (m Mirror) pairs() []string {
+	all := []string{"capabilities = " + quoteAll(m.capabilities()), "dial_timeout = " + quote(m.DialTimeout.String())}
+	if m.CA != "" {
+		all = append(all, "ca = "+quote(m.CA))
+	}
+	if m.ClientCertificate != "" {
+		all = append(all, "client = ["+quoteAll([]string{m.ClientCertificate, m.ClientKey})+"]")
+	}
+	return all
+}
+
 func (f File) validate() error {
 	if !utf8.ValidString(f.Hub) {
 		return errors.New("the hub's name is not UTF-8")
 	}
 	if len(f.Mirrors) == 0 {
 		return errors.New("it has no mirror: a file without one says nothing")
+	}
+	if f.Inline && len(f.Mirrors) > 1 {
+		return errors.New("it has more than one mirror in line, whose order containerd 1.x would not see")
 	}
 	seen := map[string]bool{}
 	for _, m := range f.Mirrors {

@@ -23,7 +23,7 @@ func TestEncodeWritesTheMarkAndTheMirrorsInOrder(t *testing.T) {
 	got, err := Encode(File{Hub: "docker-io", Revision: 9, Mirrors: []Mirror{
 		{URL: "http://[fd00::7]:5000", DialTimeout: time.Second},
 		{URL: "http://10.96.31.7:5000", DialTimeout: 1500 * time.Millisecond},
-		{URL: "https://10.96.31.7:5000", DialTimeout: time.Second, CA: "/run/r/ca.pem"},
+		{URL: "https://10.96.31.7:5000", DialTimeout: time.Second, CA: "/run/r/ca.pem", Referrers: true},
 		{URL: "https://10.96.31.8:5000", DialTimeout: time.Second, CA: "/run/r/ca.pem", ClientCertificate: "/run/r/c.pem", ClientKey: "/run/r/k.pem"},
 	}})
 	if err != nil {
@@ -40,7 +40,7 @@ func TestEncodeWritesTheMarkAndTheMirrorsInOrder(t *testing.T) {
   dial_timeout = "1.5s"
 
 [host."https://10.96.31.7:5000"]
-  capabilities = ["pull", "resolve"]
+  capabilities = ["pull", "resolve", "referrers"]
   dial_timeout = "1s"
   ca = "/run/r/ca.pem"
 
@@ -74,6 +74,26 @@ server = "http://h:5000"
 	}
 }
 
+func TestEncodeWritesAMirrorInLineFor1x(t *testing.T) {
+	t.Parallel()
+	got, err := Encode(File{Hub: "a", Revision: 1, Inline: true, Server: "https://[fd00::7]:5000", Mirrors: []Mirror{{
+		URL: "https://[fd00::7]:5000", DialTimeout: time.Second, CA: "/r/ca.pem", ClientCertificate: "/r/c.pem", ClientKey: "/r/k.pem",
+	}}})
+	if err != nil {
+		t.Fatalf("Encode: %v", err)
+	}
+	want := `# Written by RegistryHub for hub "a", revision 1. Changes made here are undone.
+
+server = "https://[fd00::7]:5000"
+
+[host]
+  "https://[fd00::7]:5000" = {capabilities = ["pull", "resolve"], dial_timeout = "1s", ca = "/r/ca.pem", client = [["/r/c.pem", "/r/k.pem"]]}
+`
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Errorf("Encode (-want +got):\n%s", diff)
+	}
+}
+
 func TestEncodeRefusesWhatContainerdWouldNotTakeAsMeant(t *testing.T) {
 	t.Parallel()
 	good := Mirror{URL: "http://10.96.31.7:5000", DialTimeout: time.Second}
@@ -101,6 +121,7 @@ func TestEncodeRefusesWhatContainerdWouldNotTakeAsMeant(t *testing.T) {
 		"a CA with dots":                {tlsOf("https://h", "/a/../ca.pem", "", ""), "absolute path"},
 		"a certificate without a key":   {tlsOf("https://h", "", "/c.pem", ""), "go together"},
 		"a key without a certificate":   {tlsOf("https://h", "", "", "/k.pem"), "go together"},
+		"two mirrors in line":           {File{Hub: "h", Inline: true, Mirrors: []Mirror{good, {URL: "http://b", DialTimeout: 1}}}, "more than one mirror in line"},
 		"a relative key":                {tlsOf("https://h", "", "/c.pem", "k.pem"), "absolute path"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -200,6 +221,7 @@ func anyFile(t *rapid.T) File {
 		m := Mirror{
 			URL:         rapid.SampledFrom([]string{"http", "https"}).Draw(t, "scheme") + "://" + anyAuthority(t),
 			DialTimeout: time.Duration(rapid.Int64Range(1, int64(time.Hour)).Draw(t, "timeout")),
+			Referrers:   rapid.Bool().Draw(t, "referrers"),
 		}
 		if strings.HasPrefix(m.URL, "https:") && rapid.Bool().Draw(t, "with TLS files") {
 			file := rapid.String().Filter(func(s string) bool { return path.Clean("/"+s) == "/"+s })
@@ -207,10 +229,15 @@ func anyFile(t *rapid.T) File {
 		}
 		return m
 	})
+	inline, most := rapid.Bool().Draw(t, "inline"), 5
+	if inline {
+		most = 1
+	}
 	return File{
+		Inline:   inline,
 		Hub:      rapid.String().Draw(t, "hub"),
 		Revision: rapid.Int64().Draw(t, "revision"),
-		Mirrors: rapid.SliceOfNDistinct(mirror, 1, 5, func(m Mirror) string { return m.URL }).
+		Mirrors: rapid.SliceOfNDistinct(mirror, 1, most, func(m Mirror) string { return m.URL }).
 			Draw(t, "mirrors"),
 	}
 }
