@@ -19,6 +19,16 @@ type node struct {
 	t          *testing.T
 	containerd containerd
 	certs, run string
+	// later is a second directory of its config_path; "": there is none.
+	later string
+}
+
+// configPath is what containerd is configured with.
+func (n node) configPath() string {
+	if n.later == "" {
+		return n.certs
+	}
+	return n.certs + string(filepath.ListSeparator) + n.later
 }
 
 func newNode(t *testing.T, c containerd) node {
@@ -34,6 +44,12 @@ func newNode(t *testing.T, c containerd) node {
 // wire makes the agent's own code lead these hosts to a hub, and no others.
 func (n node) wire(endpoint string, hosts ...string) certsd.Result {
 	n.t.Helper()
+	return n.reconcile(n.filesOf(endpoint, hosts...))
+}
+
+// filesOf are the files that lead these hosts to a hub.
+func (n node) filesOf(endpoint string, hosts ...string) map[string]certsd.Files {
+	n.t.Helper()
 	data, err := hoststoml.Encode(hoststoml.File{
 		Hub: "a-hub", Revision: 9, Mirrors: []hoststoml.Mirror{{URL: endpoint, DialTimeout: time.Second}},
 	})
@@ -44,7 +60,7 @@ func (n node) wire(endpoint string, hosts ...string) certsd.Result {
 	for _, host := range hosts {
 		desired[host] = certsd.Files{"hosts.toml": data}
 	}
-	return n.reconcile(desired)
+	return desired
 }
 
 func (n node) reconcile(desired map[string]certsd.Files) certsd.Result {
@@ -77,7 +93,7 @@ func (n node) write(path, content string) {
 
 func (n node) endpoints(host string) []endpoint {
 	n.t.Helper()
-	all, err := n.containerd.endpoints(n.t.Context(), host, lookup{certs: n.certs})
+	all, err := n.containerd.endpoints(n.t.Context(), host, lookup{certs: n.configPath()})
 	if err != nil {
 		n.t.Fatalf("%s: the pull fails: %v", host, err)
 	}
@@ -95,7 +111,7 @@ func (n node) mustTry(host string, urls ...string) {
 // mustFail holds that every pull from the host fails.
 func (n node) mustFail(host string) {
 	n.t.Helper()
-	if all, err := n.containerd.endpoints(n.t.Context(), host, lookup{certs: n.certs}); err == nil {
+	if all, err := n.containerd.endpoints(n.t.Context(), host, lookup{certs: n.configPath()}); err == nil {
 		n.t.Errorf("%s: no error, and it tries %v", host, all)
 	}
 }
