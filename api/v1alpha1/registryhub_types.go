@@ -48,8 +48,10 @@ type RegistryHub struct {
 	// +required
 	Spec RegistryHubSpec `json:"spec"`
 
-	// status is what the operator saw last. It is written by the operator alone.
+	// status is what the operator saw last. It is written by the operator alone. Until it has been, it says that no
+	// generation was observed: kstatus would take an object without a status for one that is done.
 	// +optional
+	// +kubebuilder:default:={"observedGeneration":-1}
 	Status RegistryHubStatus `json:"status,omitempty"`
 }
 

@@ -15,9 +15,9 @@ import (
 
 func (w *world) isKstatus(name string, want status.Status) {
 	w.t.Helper()
-	got, err := kstatusOf(w.get(name))
+	got, _, err := verdictsOf(w.get(name))
 	w.Expect(err).NotTo(HaveOccurred())
-	w.Expect(got).To(Equal(want))
+	w.Expect(got.Kstatus).To(Equal(string(want)))
 }
 
 func TestAHubBecomesReadyStepByStep(t *testing.T) {

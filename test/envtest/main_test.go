@@ -5,6 +5,7 @@ package envtest
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -26,6 +27,7 @@ import (
 	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/api/v1alpha1"
 	"github.com/registryhub/registryhub/controllers"
+	"github.com/registryhub/registryhub/test/gitops"
 )
 
 const (
@@ -43,6 +45,7 @@ var (
 	writes   atomic.Int64
 	observed *witness
 	operator *process
+	judges   *gitops.Judges
 )
 
 func TestMain(m *testing.M) {
@@ -76,7 +79,11 @@ func run(m *testing.M) (code int, err error) {
 	}
 	defer observed.stop()
 	defer func() { err = errors.Join(err, operator.stop()) }()
-	return m.Run(), nil
+	code = m.Run()
+	if unseen := observed.unseen(); code == 0 && flag.Lookup("test.run").Value.String() == "" && len(unseen) > 0 {
+		return 1, fmt.Errorf("no test brought these states of the table in docs/conditions.md about: %+v", unseen)
+	}
+	return code, nil
 }
 
 func prepare(log logr.Logger) error {
@@ -93,6 +100,9 @@ func prepare(log logr.Logger) error {
 		"default/namespace.yaml",
 		"rbac/manager-service-account.yaml", "rbac/manager-cluster-role.yaml", "rbac/manager-role.yaml", "rbac/manager-events-role.yaml",
 	); err != nil {
+		return err
+	}
+	if judges, err = gitops.ReadJudges(filepath.Join("..", "..")); err != nil {
 		return err
 	}
 	if observed, err = watchHubs(); err != nil {

@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
 
-	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/registryhub/registryhub/api/v1alpha1"
+	"github.com/registryhub/registryhub/test/gitops"
 )
 
 // witness sees every status of every hub that the suite brings about, and holds it to the invariants.
@@ -27,6 +28,8 @@ type witness struct {
 
 	mu         sync.Mutex
 	last       map[string]*v1alpha1.RegistryHub
+	table      map[gitops.State]gitops.Verdicts
+	states     map[gitops.State]int
 	statuses   int
 	violations []string
 }
@@ -40,7 +43,14 @@ func watchHubs() (*witness, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &witness{watching: watching, done: make(chan struct{}), last: map[string]*v1alpha1.RegistryHub{}}
+	table, err := gitops.ReadTable("../../docs/conditions.md")
+	if err != nil {
+		return nil, err
+	}
+	w := &witness{
+		watching: watching, done: make(chan struct{}),
+		last: map[string]*v1alpha1.RegistryHub{}, table: table, states: map[gitops.State]int{},
+	}
 	go w.run()
 	return w, nil
 }
@@ -64,11 +74,12 @@ func (w *witness) see(hub *v1alpha1.RegistryHub) {
 	defer w.mu.Unlock()
 	before := w.last[string(hub.UID)]
 	w.last[string(hub.UID)] = hub
-	if hub.Status.ObservedGeneration == 0 {
-		return // the manager has not seen it yet
+	err := w.checkVerdicts(hub)
+	if hub.Status.ObservedGeneration > 0 { // the manager has seen it
+		w.statuses++
+		err = errors.Join(err, checkConditions(hub), checkFigures(hub), checkTransitions(before, hub))
 	}
-	w.statuses++
-	if err := errors.Join(checkConditions(hub), checkFigures(hub), checkTransitions(before, hub), checkKstatus(hub)); err != nil {
+	if err != nil {
 		shown, _ := json.MarshalIndent(hub.Status, "", "  ")
 		w.violations = append(w.violations, fmt.Sprintf("%s: %v\n%s", hub.Name, err, shown))
 	}
@@ -156,40 +167,56 @@ func checkTransitions(before, after *v1alpha1.RegistryHub) error {
 	return nil
 }
 
-// checkKstatus holds what kstatus makes of a status to what the conditions mean.
-func checkKstatus(hub *v1alpha1.RegistryHub) error {
-	got, err := kstatusOf(hub)
+// checkVerdicts holds what GitOps tools make of a status to the table of the docs.
+func (w *witness) checkVerdicts(hub *v1alpha1.RegistryHub) error {
+	got, message, err := verdictsOf(hub)
 	if err != nil {
 		return err
 	}
-	want := status.InProgressStatus
+	state := stateOf(hub)
+	want, there := w.table[state]
+	w.states[state]++
 	switch {
-	case hub.DeletionTimestamp != nil:
-		want = status.TerminatingStatus
-	case hub.Status.ObservedGeneration != hub.Generation:
-		want = status.InProgressStatus
-	case meta.IsStatusConditionTrue(hub.Status.Conditions, v1alpha1.ConditionStalled):
-		want = status.FailedStatus
-	case meta.IsStatusConditionTrue(hub.Status.Conditions, v1alpha1.ConditionReady):
-		want = status.CurrentStatus
-	}
-	if got != want {
-		return fmt.Errorf("kstatus makes it %s, want %s", got, want)
+	case !there:
+		return fmt.Errorf("the state %+v is not in the docs' table", state)
+	case got != want:
+		return fmt.Errorf("in the state %+v the tools say %+v, the docs %+v", state, got, want)
+	case message == "":
+		return errors.New("Argo CD shows no message")
 	}
 	return nil
 }
 
-// kstatusOf asks the library that Flux, kpt and others decide with.
-func kstatusOf(hub *v1alpha1.RegistryHub) (status.Status, error) {
+// unseen are the states of the table that the suite has not brought about.
+func (w *witness) unseen() []gitops.State {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.DeleteFunc(slices.Collect(maps.Keys(w.table)), func(state gitops.State) bool { return w.states[state] > 0 })
+}
+
+func stateOf(hub *v1alpha1.RegistryHub) gitops.State {
+	list := hub.Status.Conditions
+	if hub.Status.ObservedGeneration != hub.Generation && hub.DeletionTimestamp == nil {
+		return gitops.State{}
+	}
+	is := func(kind string) bool { return meta.IsStatusConditionTrue(list, kind) }
+	state := gitops.State{Ready: "False", Reconciling: is(v1alpha1.ConditionReconciling), Stalled: is(v1alpha1.ConditionStalled)}
+	if is(v1alpha1.ConditionReady) {
+		state.Ready = "True"
+	}
+	if hub.DeletionTimestamp != nil {
+		// A deletion counts from its first moment, whatever the conditions still say.
+		state = gitops.State{Ready: "False", Reconciling: true, Deleting: true}
+	}
+	return state
+}
+
+func verdictsOf(hub *v1alpha1.RegistryHub) (gitops.Verdicts, string, error) {
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(hub)
 	if err != nil {
-		return "", err
+		return gitops.Verdicts{}, "", err
 	}
 	object := &unstructured.Unstructured{Object: content}
 	object.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("RegistryHub"))
-	result, err := status.Compute(object)
-	if err != nil {
-		return "", err
-	}
-	return result.Status, nil
+	return judges.Of(object)
 }
