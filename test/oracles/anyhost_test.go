@@ -95,12 +95,16 @@ func TestWhatHostsHaveInALaterRootStaysInForce(t *testing.T) {
 		take  func(n node, elsewhere map[string]string)
 		pulls bool
 	}{
-		"never wired":                    {func(node, map[string]string) {}, true},
-		"wired":                          {func(n node, elsewhere map[string]string) { n.wireBeside(elsewhere) }, true},
-		"wired, and nothing kept":        {func(n node, _ map[string]string) { n.wireBeside(nil) }, false},
-		"after a reboot":                 {func(n node, elsewhere map[string]string) { n.wireBeside(elsewhere); _ = os.RemoveAll(n.run) }, true},
-		"after a reboot, and wired anew": {func(n node, elsewhere map[string]string) { n.wireBeside(elsewhere); _ = os.RemoveAll(n.run); n.wireBeside(elsewhere) }, true},
-		"the hub withdrawn":              {func(n node, elsewhere map[string]string) { n.wireBeside(elsewhere); n.wire(hub) }, true},
+		"never wired":             {func(node, map[string]string) {}, true},
+		"wired":                   {func(n node, elsewhere map[string]string) { n.wireBeside(elsewhere) }, true},
+		"wired, and nothing kept": {func(n node, _ map[string]string) { n.wireBeside(nil) }, false},
+		"after a reboot":          {func(n node, elsewhere map[string]string) { n.wireBeside(elsewhere); _ = os.RemoveAll(n.run) }, true},
+		"after a reboot, and wired anew": {func(n node, elsewhere map[string]string) {
+			n.wireBeside(elsewhere)
+			_ = os.RemoveAll(n.run)
+			n.wireBeside(elsewhere)
+		}, true},
+		"the hub withdrawn": {func(n node, elsewhere map[string]string) { n.wireBeside(elsewhere); n.wire(hub) }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
