@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
-
-	"github.com/registryhub/registryhub/hack/cluster/plan"
 )
 
 const cgroupMount = "/sys/fs/cgroup"
@@ -95,14 +93,15 @@ func inheritCpuset(folder string) error {
 	return nil
 }
 
-// removeCgroups removes the cgroups of all nodes, whose processes have ended.
-func removeCgroups(ctx context.Context) error {
-	mounts, err := hierarchies()
+// removeCgroups removes the cgroup root, whose processes have ended, and all below it. It looks in every hierarchy, not
+// just in those that it was made in: beside v1, where v2 is mounted too, runc makes cgroups in both.
+func removeCgroups(ctx context.Context, root string) error {
+	found, err := filepath.Glob(filepath.Join(cgroupMount, "*", root))
 	if err != nil {
-		return err
+		return fmt.Errorf("looking for cgroups to remove: %w", err)
 	}
-	for _, mount := range mounts {
-		if err := removeCgroup(ctx, filepath.Join(mount, plan.CgroupFolder)); err != nil {
+	for _, folder := range append(found, filepath.Join(cgroupMount, root)) {
+		if err := removeCgroup(ctx, folder); err != nil {
 			return err
 		}
 	}

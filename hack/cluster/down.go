@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/registryhub/registryhub/hack/cluster/plan"
 	"github.com/registryhub/registryhub/hack/cluster/sandbox"
 )
 
@@ -52,7 +53,7 @@ func cleanUp(ctx context.Context) error {
 	if err := disconnectHost(ctx); err != nil {
 		return err
 	}
-	if err := removeCgroups(ctx); err != nil {
+	if err := removeCgroups(ctx, plan.CgroupFolder); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(stateFolder); err != nil {

@@ -21,15 +21,23 @@ func (c *cluster) launch(ctx context.Context) error {
 		return err
 	}
 	for _, node := range c.nodes() {
-		if err := makeCgroups(node.CgroupRoot()); err != nil {
-			return err
-		}
-		machine := sandboxOf(node.Name)
-		if err := launchSandbox(ctx, machine, plan.NodeMounts(machine.Dir, c.Programs), plan.NodeSysctls()); err != nil {
+		if err := c.launchNode(ctx, node); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// launchNode starts a node's sandbox.
+func (c *cluster) launchNode(ctx context.Context, node plan.Node) error {
+	if err := makeCgroups(node.CgroupRoot()); err != nil {
+		return err
+	}
+	machine := sandboxOf(node.Name)
+	if err := (files{plan.BootIDFile: newBootID()}).write(machine.Dir); err != nil {
+		return err
+	}
+	return launchSandbox(ctx, machine, plan.NodeMounts(machine.Dir, c.Programs), plan.NodeSysctls())
 }
 
 func launchSandbox(ctx context.Context, machine sandbox.Sandbox, mounts []sandbox.Mount, sysctls map[string]string) error {
@@ -105,11 +113,23 @@ func runIP(command *exec.Cmd, where string, lines []string) error {
 // disconnectHost removes the machine's side of the cluster's network, with its routes. The rest is in
 // the sandboxes and went with them.
 func disconnectHost(ctx context.Context) error {
-	command := exec.CommandContext(ctx, "ip", "link", "delete", plan.HostInterface)
+	return deleteLink(exec.CommandContext(ctx, "ip", "link", "delete", plan.HostInterface))
+}
+
+// disconnectNode removes the control plane's side of a node's link.
+func disconnectNode(ctx context.Context, node plan.Node) error {
+	command, err := controlPlane().NetCommand(ctx, "ip", "link", "delete", node.Name)
+	if err != nil {
+		return err
+	}
+	return deleteLink(command)
+}
+
+func deleteLink(command *exec.Cmd) error {
 	printed, err := command.CombinedOutput()
-	// The kernel removes it too when the control plane's network goes; which of the two is first varies.
+	// The kernel removes it too when the network at its other end goes; which of the two is first varies.
 	if err == nil || errors.Is(err, exec.ErrNotFound) || strings.Contains(string(printed), "Cannot find device") {
 		return nil
 	}
-	return fmt.Errorf("removing the interface %s: %w: %s", plan.HostInterface, err, printed)
+	return fmt.Errorf("removing an interface with %q: %w: %s", command.Args, err, printed)
 }

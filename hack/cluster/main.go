@@ -43,6 +43,8 @@ func verbs() map[string]verb {
 		"exec":               {"NODE -- COMMAND...", "run a command inside a node (or control-plane)", execute},
 		"load":               {"FILE.tar", "import an image archive into every node", load},
 		"name":               {"NAME ADDRESS", "make NAME resolve to ADDRESS on all nodes and in all pods", addName},
+		"power-off":          {"NODE", "end a node as a power cut does: its processes, its /run and its network are gone, its disk stays", powerOff},
+		"power-on":           {"NODE [PROCESS...]", "start a node from its disk, with all its processes or those named; more can follow", powerOn},
 		"restart-containerd": {"NODE", "restart a node's containerd; pods keep running", restartContainerd},
 		"assets":             {"", "build kube-apiserver and kubectl, find etcd, print their folder (KUBEBUILDER_ASSETS)", printAssets},
 		"smoke":              {"", "prove that the running cluster does what tests rely on", smoke},

@@ -28,6 +28,10 @@ var shadowed = map[string]string{
 	"vm/panic_on_oom":           "0\n",
 }
 
+// BootIDFile is the file, in a node's folder, that tells one boot of the node from another, as kubelet reports it. The
+// machine's own would be the same after the node's reboot.
+const BootIDFile = "sysctl/kernel/random/boot_id"
+
 // Mounts returns the mounts of the sandbox whose folder is folder. /run is empty and in memory, /var
 // is the sandbox's own, and changes to /etc stay in the sandbox.
 func Mounts(folder string, programs Programs) []sandbox.Mount {
@@ -49,7 +53,11 @@ func NodeMounts(folder string, programs Programs) []sandbox.Mount {
 	for _, file := range sortedKeys(shadowed) {
 		mounts = append(mounts, sandbox.Mount{Kind: sandbox.Bind, Source: filepath.Join(folder, "sysctl", file), Target: "/proc/sys/" + file})
 	}
-	return append(mounts, varMount(folder), sandbox.Mount{Kind: sandbox.SharedBind, Source: "/var/lib/kubelet", Target: "/var/lib/kubelet"})
+	return append(mounts,
+		sandbox.Mount{Kind: sandbox.Bind, Source: filepath.Join(folder, BootIDFile), Target: "/proc/sys/kernel/random/boot_id"},
+		varMount(folder),
+		sandbox.Mount{Kind: sandbox.SharedBind, Source: "/var/lib/kubelet", Target: "/var/lib/kubelet"},
+	)
 }
 
 // ControlPlaneMounts returns the mounts of the control plane's sandbox.

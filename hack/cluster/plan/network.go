@@ -1,5 +1,10 @@
 package plan
 
+import (
+	"net"
+	"net/netip"
+)
+
 // Network commands are lines for `ip -batch`. A node's pods are reached through the node's address;
 // there is no way out of the machine.
 
@@ -40,9 +45,16 @@ func HostRoutes(nodes []Node) []string { return routes(nodes, HostInterface) }
 // Port returns what attaches n to the bridge, in the control plane's network; pid is the node's.
 func (n Node) Port(pid string) []string {
 	return []string{
-		"link add " + n.Name + " type veth peer name eth0 netns " + pid,
+		"link add " + n.Name + " type veth peer name eth0 address " + n.linkAddress() + " netns " + pid,
 		"link set " + n.Name + " master " + bridge + " up",
 	}
+}
+
+// linkAddress is the hardware address of n's interface: a machine keeps its own over a reboot, and so others' tables of
+// neighbours stay true. It is locally administered and made of the node's address.
+func (n Node) linkAddress() string {
+	address := netip.MustParseAddr(n.Address).As4()
+	return net.HardwareAddr(append([]byte{2, 0}, address[:]...)).String()
 }
 
 // Link returns what sets up n's side, in the node's network.

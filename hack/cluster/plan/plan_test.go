@@ -44,6 +44,16 @@ func TestNodeKnowsTheWayToTheOtherNodesPodsOnly(t *testing.T) {
 	}
 }
 
+func TestNodeKeepsItsHardwareAddress(t *testing.T) {
+	want := []string{
+		"link add node-1 type veth peer name eth0 address 02:00:0a:59:00:0b netns 7",
+		"link set node-1 master cluster up",
+	}
+	if diff := cmp.Diff(want, Nodes(2)[0].Port("7")); diff != "" {
+		t.Errorf("commands (-want +got):\n%s", diff)
+	}
+}
+
 func TestMachineKnowsTheWayToPodsAndServices(t *testing.T) {
 	want := []string{
 		"route add 10.244.1.0/24 via 10.89.0.11 dev registryhub0",

@@ -46,6 +46,10 @@ func (s Sandbox) Launch(ctx context.Context, config Config, self string, args ..
 		Setsid:     true,
 		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC,
 	}
+	// Of an init before it, which was killed; a new one cannot listen where that did.
+	if err := os.Remove(s.Socket()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("starting sandbox %s: %w", s.Name, err)
+	}
 	if err := s.begin(command, encoded); err != nil {
 		return fmt.Errorf("starting sandbox %s: %w", s.Name, err)
 	}
