@@ -3,6 +3,7 @@
 package contender
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/registryhub/registryhub/hack/bench/client"
+	"github.com/registryhub/registryhub/hack/cluster/pki"
 )
 
 // The names of the contenders.
@@ -42,6 +44,10 @@ type Place struct {
 	Tree string
 	// TLS has clients served over it, with a certificate that is made for it.
 	TLS bool
+	// Authority issues it. Default: one that is made for it.
+	Authority *pki.Authority
+	// IP of loopback to listen at. Default: 127.0.0.1.
+	IP string
 }
 
 // Server is a contender that runs.
@@ -59,7 +65,8 @@ func Start(ctx context.Context, name string, place Place) (*Server, error) {
 	if name == Direct {
 		return &Server{Puller: client.Puller{Address: place.Upstream}}, nil
 	}
-	address, err := FreeAddress(ctx)
+	place.IP = cmp.Or(place.IP, loopback)
+	address, err := freeAddress(ctx, place.IP)
 	if err != nil {
 		return nil, err
 	}
@@ -134,9 +141,13 @@ func (s *Server) configure(name, text string) (string, error) {
 
 func (s *Server) cache() string { return filepath.Join(s.place.Directory, "cache") }
 
+const loopback = "127.0.0.1"
+
 // FreeAddress is host:port on loopback, with a port that nobody listens on.
-func FreeAddress(ctx context.Context) (string, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+func FreeAddress(ctx context.Context) (string, error) { return freeAddress(ctx, loopback) }
+
+func freeAddress(ctx context.Context, ip string) (string, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(ip, "0"))
 	if err != nil {
 		return "", fmt.Errorf("finding a free port on loopback: %w", err)
 	}

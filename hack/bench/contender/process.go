@@ -37,6 +37,17 @@ func launch(log, binary string, args ...string) (*process, error) {
 	return p, nil
 }
 
+// Ended says how the process came to its end, with what it logged; nil while it runs.
+func (p *process) Ended() error {
+	select {
+	case <-p.exited:
+		logged, _ := os.ReadFile(p.log)
+		return fmt.Errorf("%s ended (%w): %s", p.command.Path, p.endedBy, logged)
+	default:
+		return nil
+	}
+}
+
 // Stop ends the process and its children, as an administrator would, and waits.
 func (p *process) Stop() error { return p.signal(syscall.SIGTERM) }
 

@@ -32,7 +32,13 @@ func (p *process) CPU() (time.Duration, error) {
 
 // PeakMemory is the sum of the largest resident sets that the process and its children had, in bytes. Pages that they share
 // count for each.
-func (p *process) PeakMemory() (int64, error) {
+func (p *process) PeakMemory() (int64, error) { return p.memory("VmHWM") }
+
+// PrivateMemory is the sum of the anonymous pages that the process and its children have now, in bytes: what nobody shares
+// with them, and no file gives back.
+func (p *process) PrivateMemory() (int64, error) { return p.memory("RssAnon") }
+
+func (p *process) memory(field string) (int64, error) {
 	var sum int64
 	if p == nil {
 		return 0, nil
@@ -40,23 +46,23 @@ func (p *process) PeakMemory() (int64, error) {
 	for _, pid := range family(p.command.Process.Pid) {
 		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 		if err != nil {
-			return 0, fmt.Errorf("reading the peak memory of process %d: %w", pid, err)
+			return 0, fmt.Errorf("reading the memory of process %d: %w", pid, err)
 		}
-		peak, err := highWater(status)
+		bytes, err := sizeOf(field, status)
 		if err != nil {
-			return 0, fmt.Errorf("reading the peak memory of process %d: %w", pid, err)
+			return 0, fmt.Errorf("reading the memory of process %d: %w", pid, err)
 		}
-		sum += peak
+		sum += bytes
 	}
 	return sum, nil
 }
 
-// highWater reads VmHWM, in bytes, from /proc/PID/status.
-func highWater(status []byte) (int64, error) {
-	_, rest, found := bytes.Cut(status, []byte("VmHWM:"))
+// sizeOf reads a field in bytes, from /proc/PID/status.
+func sizeOf(field string, status []byte) (int64, error) {
+	_, rest, found := bytes.Cut(status, []byte(field+":"))
 	fields := strings.Fields(string(rest))
 	if !found || len(fields) == 0 {
-		return 0, fmt.Errorf("there is no VmHWM in %d bytes", len(status))
+		return 0, fmt.Errorf("there is no %s in %d bytes", field, len(status))
 	}
 	kibibytes, err := strconv.ParseInt(fields[0], 10, 64)
 	return kibibytes << 10, err

@@ -10,14 +10,16 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestHighWater(t *testing.T) {
+func TestSizesAreReadByTheirNames(t *testing.T) {
 	t.Parallel()
-	got, err := highWater([]byte("Name:\tx\nVmPeak:\t  9999 kB\nVmHWM:\t    2048 kB\nVmRSS:\t   7 kB\n"))
-	if err != nil || got != 2<<20 {
-		t.Errorf("got %d (%v), want %d", got, err, 2<<20)
+	const status = "Name:\tx\nVmPeak:\t  9999 kB\nVmHWM:\t    2048 kB\nVmRSS:\t   7 kB\nRssAnon:\t   5 kB\n"
+	for field, want := range map[string]int64{"VmHWM": 2 << 20, "RssAnon": 5 << 10} {
+		if got, err := sizeOf(field, []byte(status)); err != nil || got != want {
+			t.Errorf("%s is %d (%v), want %d", field, got, err, want)
+		}
 	}
 	for _, status := range []string{"", "VmRSS:\t 7 kB\n", "VmHWM:", "VmHWM: much"} {
-		if _, err := highWater([]byte(status)); err == nil {
+		if _, err := sizeOf("VmHWM", []byte(status)); err == nil {
 			t.Errorf("%q was taken for a peak", status)
 		}
 	}
@@ -47,7 +49,11 @@ func TestTheUseOfChildrenCounts(t *testing.T) {
 	if used, err := p.CPU(); err != nil || used <= 0 {
 		t.Errorf("the CPU time is %s (%v)", used, err)
 	}
-	if peak, err := p.PeakMemory(); err != nil || peak <= 0 {
+	peak, err := p.PeakMemory()
+	if err != nil || peak <= 0 {
 		t.Errorf("the peak memory is %d (%v)", peak, err)
+	}
+	if private, err := p.PrivateMemory(); err != nil || private <= 0 || private > peak {
+		t.Errorf("the private memory is %d of %d (%v)", private, peak, err)
 	}
 }

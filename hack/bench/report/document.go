@@ -35,6 +35,11 @@ Over TLS a server reads, encrypts and writes what the kernel sends by itself wit
 into AES-GCM, a third into copies of the file out of the page cache and a third into writes to the socket
 (pprof); nginx does the same with OpenSSL. Clients resume no sessions, so a handshake is one ECDSA signature, 2 % at 64 clients.
 
+A node's agent runs with a real API server, a proxy of ours over TLS for each hub, each a process with an address of its own, and a
+container runtime that answers for canaries. Private memory is the most of RssAnon in 30 s after everything was proven; CPU is
+a share of one processor in that time. Each hub is asked every two seconds whether it answers. Questions that are far apart cost
+both sides twice what they cost in a row, since little of what they need is in the processor's caches any more.
+
 zot could not be had where this was measured. In the runs that the targets come from it took 0.4 to 0.6 s of CPU
 per GiB of a hit, 290 to 330 us for a small object, and 14.6 times as long as the upstream itself for a cold pull.
 `

@@ -17,6 +17,8 @@ const (
 	// MiB is written from bytes, GiBPerSecond from bytes a second.
 	MiB          Unit = "MiB"
 	GiBPerSecond Unit = "GiB/s"
+	// Percent is written from a share, 0.01 for 1 %.
+	Percent Unit = "%"
 	// Count is a number of things, or of things a second.
 	Count Unit = "count"
 )
@@ -35,6 +37,8 @@ func (u Unit) format(value float64) string {
 		return fmt.Sprintf("%.1f MiB", value/(1<<20))
 	case GiBPerSecond:
 		return fmt.Sprintf("%.2f GiB/s", value/(1<<30))
+	case Percent:
+		return fmt.Sprintf("%.2f %%", value*100)
 	case Count:
 		return fmt.Sprintf("%.0f", value)
 	default:

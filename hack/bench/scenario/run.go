@@ -45,10 +45,11 @@ type running struct {
 	*contender.Server
 
 	directory string
+	stop      func() error
 }
 
 func (r *running) end() error {
-	err := r.Stop()
+	err := r.stop()
 	return errors.Join(err, os.RemoveAll(r.directory))
 }
 
@@ -57,10 +58,19 @@ func (b *Bench) start(ctx context.Context, f Family, name string) (*running, err
 	if err != nil {
 		return nil, fmt.Errorf("making a directory for %s: %w", name, err)
 	}
-	server, err := contender.Start(ctx, name, contender.Place{
-		Programs: b.Programs, Directory: directory, Upstream: b.Upstream.Address, Tree: b.Tree.Directory, TLS: f.TLS,
-	})
-	return &running{Server: server, directory: directory}, err
+	place := contender.Place{Programs: b.Programs, Directory: directory, Upstream: b.Upstream.Address, Tree: b.Tree.Directory, TLS: f.TLS}
+	if f.Start != nil {
+		server, stop, err := f.Start(ctx, place)
+		if err != nil {
+			return nil, err
+		}
+		return &running{Server: server, directory: directory, stop: stop}, nil
+	}
+	server, err := contender.Start(ctx, name, place)
+	if err != nil {
+		return nil, err
+	}
+	return &running{Server: server, directory: directory, stop: func() error { return server.Stop() }}, nil
 }
 
 func (b *Bench) prepared(ctx context.Context, f Family) (map[string]*running, error) {

@@ -48,6 +48,8 @@ type Family struct {
 	Name       string
 	Title      string
 	Contenders []string
+	// Start starts what is measured, where that is not a contender in a place of its own. Stop ends all that it started.
+	Start func(ctx context.Context, place contender.Place) (server *contender.Server, stop func() error, err error)
 	// Prepare is called once for each contender, which then serves all cases. Where there is none, each measurement begins
 	// with a new process and an empty cache.
 	Prepare func(ctx context.Context, b *Bench, s *contender.Server) error
@@ -72,7 +74,7 @@ type Case struct {
 // Families are all that is measured, in the order of the report.
 func Families() []Family {
 	return []Family{
-		hits(), tls(), small(), tags(), cold(), layer(), herd(), ranges(), slow(), kills(), restart(),
+		hits(), tls(), small(), tags(), cold(), layer(), herd(), ranges(), slow(), kills(), restart(), agent(),
 	}
 }
 
