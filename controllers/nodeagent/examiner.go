@@ -25,12 +25,15 @@ type examiner struct {
 	}
 }
 
-// explain names the likeliest cause in the runtime's configuration. Without one, the error is all there is to tell.
+// explain names the likeliest cause in the runtime's configuration, which no waiting changes. Without one, the error is all
+// there is to tell.
 func (e examiner) explain(ctx context.Context, target proof.Target, err error) proof.Failure {
 	if findings := doctor.Examine(e.look(ctx)); len(findings) > 0 {
-		return proof.Failure{Reason: findings[0].Reason, Message: findings[0].Message}
+		// A runtime that cannot be asked may be about to start.
+		unknown := findings[0].Reason == v1alpha1.NodeReasonRuntimeUnknown
+		return proof.Failure{Reason: findings[0].Reason, Message: findings[0].Message, MayPass: unknown}
 	}
-	return proof.Failure{Reason: v1alpha1.NodeReasonCanaryFailed, Message: fmt.Sprintf("%s is not pulled through its hub, though the runtime's configuration lets it: %v. "+
+	return proof.Failure{MayPass: true, Reason: v1alpha1.NodeReasonCanaryFailed, Message: fmt.Sprintf("%s is not pulled through its hub, though the runtime's configuration lets it: %v. "+
 		"See that the runtime can reach the hub as the agent can (an HTTP proxy in its environment needs the hub's address in NO_PROXY), and what its log says", target.Host, err)}
 }
 

@@ -27,7 +27,7 @@ func (o outcome) status(previous v1alpha1.NodeMirrorStatus, now time.Time) v1alp
 	return v1alpha1.NodeMirrorStatus{
 		Revision:       o.revision(previous.Revision, missing),
 		ProvenRevision: o.provenRevision(previous.ProvenRevision, missing),
-		Exceptions:     o.wired.exceptions(o.failed, missing, o.unproven(), o.bypassing),
+		Exceptions:     o.wired.exceptions(o.failed, missing, o.unproven(previous), o.bypassing),
 	}
 }
 

@@ -68,6 +68,39 @@ func TestAHubIsReportedAsProvenOnceEachOfItsHostsIs(t *testing.T) {
 	}
 }
 
+func TestWhatWasSaidOfAHostIsSaidUntilItIsProven(t *testing.T) {
+	t.Parallel()
+	said := []v1alpha1.NodeException{{Hub: "a", Host: "a.example", Reason: v1alpha1.NodeReasonCanaryFailed, Message: "it did not come through"}}
+	otherwise := []v1alpha1.NodeException{{Hub: "a", Host: "a.example", Reason: v1alpha1.NodeReasonConfigPathUnset, Message: "set it"}}
+	cases := map[string]struct {
+		said, want []v1alpha1.NodeException
+		now        proof.Outcome
+	}{
+		"by an agent before this one, which has not tried yet": {said, said, proof.Outcome{}},
+		"and not longer": {said, nil, proof.Outcome{Verdict: proof.Proven}},
+		"or it fails for another reason": {said, otherwise, proof.Outcome{
+			Verdict: proof.Failed, Failure: proof.Failure{Reason: otherwise[0].Reason, Message: otherwise[0].Message},
+		}},
+		"but not what had nothing to do with a canary": {
+			[]v1alpha1.NodeException{{Hub: "a", Host: "a.example", Reason: v1alpha1.NodeReasonForeignHostsFile, Message: "somebody else's"}}, nil, proof.Outcome{},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			mirror := ownMirror()
+			mirror.Status = v1alpha1.NodeMirrorStatus{Revision: 3, ProvenRevision: new(int64(3)), Exceptions: tc.said}
+			b := newBench(t, ownNode(nil), mirror, configMap(t, configuration(3, hub("a", "a.example"))))
+			b.withCanaries().outcomes["a.example"] = tc.now
+			b.mustPass()
+			want := v1alpha1.NodeMirrorStatus{Revision: 3, ProvenRevision: new(int64(3)), Exceptions: tc.want}
+			if diff := cmp.Diff(want, b.status(), cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("the report (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestOnlyWhatIsInForceIsProven(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, ownNode(nil), ownMirror(), configMap(t, configuration(3, hub("a", "a.example"), hub("dead", "dead.example"))))
@@ -119,12 +152,13 @@ func TestExplain(t *testing.T) {
 		config  string
 		want    string
 		says    string
+		mayPass bool
 	}{
-		"nothing wrong with the node":         {newest, right, v1alpha1.NodeReasonCanaryFailed, "docker.io is not pulled through its hub, though the runtime's configuration lets it: no such image"},
-		"the default of 2.4, which is a list": {newest, "version = 3\n", v1alpha1.NodeReasonTransferServiceMultiRoot, "Set it to"},
-		"a file that cannot be read":          {newest, "=", v1alpha1.NodeReasonRuntimeUnknown, "line 1"},
-		"a runtime that does not answer":      {answering{err: errors.New("no socket")}, right, v1alpha1.NodeReasonRuntimeUnknown, "no socket"},
-		"another runtime":                     {answering{version: cri.Version{Runtime: "cri-o", Version: "1.33.0"}}, right, v1alpha1.NodeReasonRuntimeUnknown, "cri-o"},
+		"nothing wrong with the node":         {newest, right, v1alpha1.NodeReasonCanaryFailed, "docker.io is not pulled through its hub, though the runtime's configuration lets it: no such image", true},
+		"the default of 2.4, which is a list": {newest, "version = 3\n", v1alpha1.NodeReasonTransferServiceMultiRoot, "Set it to", false},
+		"a file that cannot be read":          {newest, "=", v1alpha1.NodeReasonRuntimeUnknown, "line 1", true},
+		"a runtime that does not answer":      {answering{err: errors.New("no socket")}, right, v1alpha1.NodeReasonRuntimeUnknown, "no socket", true},
+		"another runtime":                     {answering{version: cri.Version{Runtime: "cri-o", Version: "1.33.0"}}, right, v1alpha1.NodeReasonRuntimeUnknown, "cri-o", true},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -137,8 +171,8 @@ func TestExplain(t *testing.T) {
 				},
 			}
 			got := e.explain(t.Context(), proof.Target{Host: "docker.io"}, errors.New("no such image"))
-			if got.Reason != tc.want || !strings.Contains(got.Message, tc.says) {
-				t.Errorf("got %+v, want %s with %q", got, tc.want, tc.says)
+			if got.Reason != tc.want || got.MayPass != tc.mayPass || !strings.Contains(got.Message, tc.says) {
+				t.Errorf("got %+v, want %s with %q, which may pass: %t", got, tc.want, tc.says, tc.mayPass)
 			}
 		})
 	}

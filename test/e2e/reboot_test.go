@@ -40,6 +40,7 @@ func TestARebootedNodePullsFromTheUpstreamUntilItIsWiredAgain(t *testing.T) {
 		}
 		t.Logf("a pull of a host without a hub took %s, one of the hub's host %s", unwired, wired)
 	})
+	began := time.Now()
 	s.powerOn(t, node)
 	s.await(t, node.Name+" to report another boot", func(ctx context.Context) (bool, error) {
 		now, err := s.bed.BootID(ctx, node.Name)
@@ -48,6 +49,7 @@ func TestARebootedNodePullsFromTheUpstreamUntilItIsWiredAgain(t *testing.T) {
 	for _, each := range s.bed.Nodes {
 		s.awaitWired(t, each, host)
 	}
+	t.Logf("from the start of kubelet to the hub being on all nodes again: %s", time.Since(began).Round(100*time.Millisecond))
 	t.Run("and then through the hub", func(t *testing.T) {
 		s.upstream.Forget()
 		s.runPod(t, "rebooted", node, host+"/team/rebooted:v2")

@@ -48,7 +48,7 @@ const (
 	Pending Verdict = iota
 	// Proven: the runtime last got the canary.
 	Proven
-	// Failed: the runtime did not get the canary, twice running.
+	// Failed: the runtime did not get the canary, twice running, and for a minute where that may pass.
 	Failed
 )
 
@@ -66,6 +66,9 @@ type Failure struct {
 	Reason string
 	// Message says what is the matter and what to do about it.
 	Message string
+	// MayPass is true where waiting may be all that it takes: nothing is known that would keep the runtime from the hub. A
+	// hub's proxy that is older than this agent, and is being replaced like it, may not know its canaries.
+	MayPass bool
 }
 
 // Options of a Prover.
@@ -88,8 +91,9 @@ const (
 	// twice as late, since without the mirror they ask the registry itself.
 	firstRetry = 10 * time.Second
 	maxRetry   = 10 * time.Minute
-	// failures that make a verdict.
-	failures = 2
+	// failures that make a verdict, and how long those have to last that may pass.
+	failures    = 2
+	passesAfter = time.Minute
 )
 
 // Prover proves targets, from Run's beginning to its end.

@@ -31,6 +31,8 @@ type node struct {
 	hangs  bool
 	// reason is why, when a pull fails; "" when nobody knows.
 	reason string
+	// mayPass is what is said of failures.
+	mayPass bool
 }
 
 var errNotThere = errors.New("not found: /v2/NAME")
@@ -64,7 +66,7 @@ func (n *node) Pull(ctx context.Context, image string) (string, error) {
 func (n *node) explain(_ context.Context, _ proof.Target, err error) proof.Failure {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return proof.Failure{Reason: n.reason, Message: err.Error()}
+	return proof.Failure{Reason: n.reason, Message: err.Error(), MayPass: n.mayPass}
 }
 
 func (n *node) begin(image, host string) error {
@@ -249,6 +251,45 @@ func TestAFailureIsTriedAgainBeforeItIsTold(t *testing.T) {
 		after(12 * time.Minute)
 		want(t, p, target("a"), proof.Proven)
 	})
+}
+
+// TestAFailureThatMayPassIsToldAfterAMinute is what happens while a hub's proxy is older than the agent: it does not know the
+// canaries that it is asked for, until it is replaced.
+func TestAFailureThatMayPassIsToldAfterAMinute(t *testing.T) {
+	t.Parallel()
+	const rolledOut = 50 * time.Second
+	for name, passes := range map[string]bool{"but not if it passes before": true, "if it lasts": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := &node{hubs: map[string]string{"a": "uid-a"}, mayPass: true}
+			run(t, n, func(t *testing.T, p *proof.Prover) {
+				t.Helper()
+				p.Prove([]proof.Target{target("a")})
+				after(time.Second)
+				n.silence("a")
+				anew := target("a")
+				anew.Wiring = "2"
+				p.Prove([]proof.Target{anew})
+				<-p.Changed()
+				after(rolledOut)
+				want(t, p, anew, proof.Pending)
+				if passes {
+					n.answer("a", "uid-a")
+				}
+				for range 30 {
+					after(time.Second)
+					if told := p.Outcome(anew).Verdict == proof.Failed; told && passes {
+						t.Fatal("a failure that passed was told of")
+					}
+				}
+				if passes {
+					want(t, p, anew, proof.Proven)
+				} else {
+					want(t, p, anew, proof.Failed)
+				}
+			})
+		})
+	}
 }
 
 func TestAnotherHubsAnswerIsNoProof(t *testing.T) {

@@ -10,8 +10,9 @@ import (
 type trial struct {
 	Target
 	outcome Outcome
-	// failed is how many times running.
+	// failed is how many times running, since when.
 	failed int
+	since  time.Time
 	// due is when it is tried next; zero: at once.
 	due time.Time
 }
@@ -25,12 +26,16 @@ func (t *trial) succeed(now time.Time, interval time.Duration) {
 	t.due = now.Add(about(interval))
 }
 
-// fail believes it the second time.
+// fail believes it the second time, and what may pass when it has not.
 func (t *trial) fail(failure Failure, now time.Time, interval time.Duration) {
+	if t.failed == 0 {
+		t.since = now
+	}
 	t.failed++
 	t.due = now.Add(min(about(retryAfter(t.failed)), interval))
 	known := t.outcome.Verdict == Failed && t.outcome.Failure.Reason == failure.Reason
-	if t.failed >= failures && !known {
+	lasts := t.failed >= failures && (!failure.MayPass || now.Sub(t.since) >= passesAfter)
+	if lasts && !known {
 		t.outcome = Outcome{Verdict: Failed, Failure: failure}
 	}
 }
