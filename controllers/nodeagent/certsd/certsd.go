@@ -48,6 +48,8 @@ type Result struct {
 	// Failed are the hosts that are not wired as wanted: a *ForeignError, or what the file system said. A host
 	// that could not be written keeps what it had.
 	Failed map[string]error
+	// Theirs are the directories in the certs directory that somebody else made, by host; nil without any.
+	Theirs map[string]string
 	// Unswept is why old generations are still there. It harms nothing but space, and is tried again.
 	Unswept error
 }
@@ -59,6 +61,13 @@ type Result struct {
 // A host in adopt has what that makes of a directory which somebody else wrote for it, instead of failing. The original is
 // kept in .registryhub#theirs, and put back as it was when the host is not desired any more, or does not adopt.
 func (d *Directory) Reconcile(desired map[string]Files, adopt map[string]Adopt) (Result, error) {
+	return d.ReconcileBeside(nil, desired, adopt)
+}
+
+// ReconcileBeside does the same, beside other directories in which containerd looks for a host after this one: elsewhere are
+// the hosts that they hold, and where. Once AnyHost is desired it would hide these; each gets a link that leads to where it was
+// before, unless it is desired itself or has somebody else's directory here. Where that cannot be made AnyHost is not wired.
+func (d *Directory) ReconcileBeside(elsewhere map[string]string, desired map[string]Files, adopt map[string]Adopt) (Result, error) {
 	result := Result{Failed: map[string]error{}}
 	p, err := d.begin()
 	if err != nil {
@@ -72,18 +81,12 @@ func (d *Directory) Reconcile(desired map[string]Files, adopt map[string]Adopt) 
 	result.Unswept = p.sweep()
 	kept, err := p.originals()
 	wanted := p.sortOut(desired, adopt, kept, result.Failed)
+	p.shelter(elsewhere, wanted)
 	given, failed := p.giveBack(kept, wanted)
 	withdrawn, unwithdrawn := p.withdraw(wanted, without(kept, given))
 	result.Withdrawn = slices.Sorted(slices.Values(append(given, withdrawn...)))
-	for _, host := range slices.Sorted(maps.Keys(wanted)) {
-		written, err := p.place(host, wanted[host])
-		if written {
-			result.Written = append(result.Written, host)
-		}
-		if err != nil {
-			result.Failed[host] = err
-		}
-	}
+	result.Written = p.placeAll(wanted, elsewhere, result.Failed)
+	result.Theirs = p.theirs()
 	p.tidy(without(kept, given))
 	return result, errors.Join(err, failed, unwithdrawn, p.settle())
 }
@@ -177,19 +180,29 @@ func (p *pass) withdraw(wanted map[string]placing, kept []string) ([]string, err
 	}
 	var withdrawn []string
 	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(p.entries)) {
+	for _, name := range defaultFirst(slices.Sorted(maps.Keys(p.entries))) {
 		if keep[name] || !p.entries[name].ours() {
 			continue
 		}
-		if err := p.disk.Remove(p.certs, name); err != nil {
-			errs = append(errs, fmt.Errorf("withdrawing %s from %s: %w", name, p.certs.Name(), err))
+		if err := p.unlink(name); err != nil {
+			errs = append(errs, err)
+			if name == defaultName {
+				break // it would hide what others' links lead to
+			}
 			continue
 		}
-		delete(p.entries, name)
-		p.changed = true
 		if name != temporaryName {
 			withdrawn = append(withdrawn, name)
 		}
 	}
 	return withdrawn, errors.Join(errs...)
+}
+
+func (p *pass) unlink(name string) error {
+	if err := p.disk.Remove(p.certs, name); err != nil {
+		return fmt.Errorf("withdrawing %s from %s: %w", name, p.certs.Name(), err)
+	}
+	delete(p.entries, name)
+	p.changed = true
+	return nil
 }

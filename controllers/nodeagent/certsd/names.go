@@ -21,8 +21,11 @@ const (
 // Names are the directories that containerd looks for a host in, in its order (hostPaths in
 // core/remotes/docker/config): host_port_ before host:port. The first is the one we write, so that nothing of the
 // host's can stand before it. What containerd takes for a port is all after the last colon, so that [fd00::1] is
-// first looked for as "[fd00:_1]_".
+// first looked for as "[fd00:_1]_". AnyHost has one.
 func Names(host string) []string {
+	if host == AnyHost {
+		return []string{defaultName}
+	}
 	at := strings.LastIndex(host, ":")
 	if at <= 0 {
 		return []string{host}

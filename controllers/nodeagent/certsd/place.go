@@ -11,7 +11,9 @@ import (
 // placing is what a host is to have, and where it is to lie.
 type placing struct {
 	files Files
-	on    *shelf
+	// directory that the host has elsewhere, instead of files.
+	directory string
+	on        *shelf
 	// secret: the files may hold what is somebody's secret.
 	secret bool
 }
@@ -22,7 +24,7 @@ func (p *pass) place(host string, wanted placing) (bool, error) {
 	if p.holds(name, wanted) {
 		return false, nil
 	}
-	if err := wanted.on.write(name, wanted.files, wanted.secret); err != nil {
+	if err := wanted.on.write(name, wanted); err != nil {
 		return false, fmt.Errorf("writing the files of %s to %s: %w", host, wanted.on.root.Name(), cause(err))
 	}
 	if err := p.lead(name, wanted.on); err != nil {
@@ -45,11 +47,11 @@ func cause(err error) error {
 	return err
 }
 
-// holds says whether the link of this name leads to exactly these files.
+// holds says whether the link of this name leads to exactly what is wanted.
 func (p *pass) holds(name string, wanted placing) bool {
 	found := p.entries[name]
 	number, ok := generationOf(found.at)
-	return ok && found.shelf == wanted.on && found.at == inGeneration(number, name) && wanted.on.holds(found.at, wanted.files)
+	return ok && found.shelf == wanted.on && found.at == inGeneration(number, name) && wanted.on.holds(found.at, wanted)
 }
 
 // lead makes the name lead to what this pass wrote: to a link over a link, or in place of a directory that is adopted.

@@ -65,8 +65,16 @@ func (s *shelf) generations() ([]string, error) {
 // in is a path in this pass's generation.
 func (s *shelf) in(names ...string) string { return inGeneration(s.generation, names...) }
 
-// holds says whether there are exactly these files at a place. What cannot be read is not held.
-func (s *shelf) holds(at string, files Files) bool {
+// holds says whether there is exactly what is wanted at a place. What cannot be read is not held.
+func (s *shelf) holds(at string, wanted placing) bool {
+	if wanted.directory != "" {
+		target, err := s.root.Readlink(at)
+		return err == nil && target == wanted.directory
+	}
+	return s.holdsFiles(at, wanted.files)
+}
+
+func (s *shelf) holdsFiles(at string, files Files) bool {
 	listed, err := fs.ReadDir(s.root.FS(), at)
 	if err != nil || len(listed) != len(files) {
 		return false
@@ -90,15 +98,22 @@ func (s *shelf) contains(path string, want []byte) bool {
 	return err == nil && bytes.Equal(got, want)
 }
 
-// write makes a host's files in this pass's generation, which nothing leads to yet. Those in the run directory need no
-// fsync: it does not outlive the power.
-func (s *shelf) write(name string, files Files, secret bool) error {
+// write makes what a host is to have in this pass's generation, which nothing leads to yet. Files in the run directory need
+// no fsync: it does not outlive the power.
+func (s *shelf) write(name string, wanted placing) error {
 	if !s.begun {
 		if err := s.disk.Mkdir(s.root, s.in()); err != nil {
 			return err
 		}
 		s.begun = true
 	}
+	if wanted.directory != "" {
+		return s.disk.Symlink(s.root, wanted.directory, s.in(name))
+	}
+	return s.writeFiles(name, wanted.files, wanted.secret)
+}
+
+func (s *shelf) writeFiles(name string, files Files, secret bool) error {
 	if err := s.disk.Mkdir(s.root, s.in(name)); err != nil {
 		return err
 	}
