@@ -13,6 +13,17 @@ import (
 // the lists of repositories say nothing of it.
 func (q query) canary() (config.CanaryName, bool) { return config.ParseCanaryRepository(q.Repository) }
 
+// anyHost is whose canary a node pulls to prove that what it has no own wiring for comes here. Of it there is nothing else.
+var anyHost = &Host{Name: config.AnyHostCanary}
+
+// hostFor is the host that a request is for.
+func (s *settings) hostFor(request distspec.Request, namespace string) (*Host, error) {
+	if s.Others != nil && namespace == config.AnyHostCanary && isCanary(request.Repository) {
+		return anyHost, nil
+	}
+	return s.hostOf(namespace)
+}
+
 func isCanary(repository string) bool {
 	_, is := config.ParseCanaryRepository(repository)
 	return is

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	config "github.com/registryhub/registryhub/api/config/v1alpha1"
+	"github.com/registryhub/registryhub/proxy/pullthrough"
 )
 
 var (
@@ -83,4 +84,42 @@ func TestWhatIsNoCanaryOfTheHub(t *testing.T) {
 			wantAsked(t, up)
 		})
 	}
+}
+
+// noOthers stand for hosts of which none is allowed.
+type noOthers struct{}
+
+func (noOthers) Host(string) (*pullthrough.Host, error) { return nil, nil }
+
+func TestTheCanaryOfEveryOtherHostIsAnsweredByWhomeverStandsForThem(t *testing.T) {
+	t.Parallel()
+	up := newOrigin(t)
+	one := up.pushImage(t, "app", "1", 100)
+	cases := map[string]struct {
+		others pullthrough.Others
+		path   string
+		want   int
+	}{
+		"a hub for every other host":                {noOthers{}, canary.Repository() + "/manifests/v1?ns=any.registryhub.invalid", http.StatusOK},
+		"which has nothing else of that name":       {noOthers{}, "app/manifests/1?ns=any.registryhub.invalid", http.StatusNotFound},
+		"nor blobs":                                 {noOthers{}, "app/blobs/" + one.layer.String() + "?ns=any.registryhub.invalid", http.StatusNotFound},
+		"nor the canary of a host that is none":     {noOthers{}, canary.Repository() + "/manifests/v1?ns=other.registryhub.invalid", http.StatusNotFound},
+		"a hub with hosts of its own and no others": {nil, canary.Repository() + "/manifests/v1?ns=any.registryhub.invalid", http.StatusNotFound},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			r := start(t, setup{upstreams: []string{up.URL}})
+			settings := settingsOf(t, "registry.test", up.URL)
+			settings.HubUID, settings.Others = "uid", tc.others
+			must(t, r.mirror.Configure(settings))
+			got := r.get(t, tc.path)
+			if got.StatusCode != tc.want {
+				t.Fatalf("got %d %s, want %d", got.StatusCode, got.body, tc.want)
+			}
+			if tc.want == http.StatusOK {
+				got.want(t, http.StatusOK, canaryImage.Manifest.Content)
+			}
+		})
+	}
+	wantAsked(t, up)
 }

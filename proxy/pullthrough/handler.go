@@ -87,7 +87,7 @@ func (m *Mirror) parse(r *http.Request) (query, error) {
 	if request.Kind == distspec.KindBase && namespace == "" {
 		return query{Request: request}, nil
 	}
-	host, err := now.hostOf(namespace)
+	host, err := now.hostFor(request, namespace)
 	if err != nil {
 		return query{}, err
 	}

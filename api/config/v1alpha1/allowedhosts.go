@@ -3,10 +3,12 @@ package v1alpha1
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
-// AnyHost stands, among a mirror's hosts, for every host that has no entry of its own and that allowedHosts holds.
+// AnyHost stands, among the hosts of a mirror or of a hub, for every host that has no entry of its own and that allowedHosts
+// holds.
 const AnyHost = "*"
 
 // anyBelow begins a pattern for every host below a domain.
@@ -34,16 +36,26 @@ func (h MirrorHost) validateAny(field string) error {
 }
 
 func (m *MirrorConfiguration) validateAllowedHosts() error {
-	anyHost := false
-	for _, host := range m.Hosts {
-		anyHost = anyHost || host.Host == AnyHost
-	}
+	anyHost := slices.ContainsFunc(m.Hosts, func(h MirrorHost) bool { return h.Host == AnyHost })
+	return validateAllowed("mirror.allowedHosts", anyHost, m.AllowedHosts)
+}
+
+// validateAllowed checks patterns that stand beside the host "*", or without it.
+func validateAllowed(field string, anyHost bool, patterns []string) error {
 	var errs []error
-	if anyHost != (len(m.AllowedHosts) > 0) {
-		errs = append(errs, fmt.Errorf("mirror.allowedHosts: required with the host %q, and for it alone: name the hosts that it may stand for", AnyHost))
+	if anyHost != (len(patterns) > 0) {
+		errs = append(errs, fmt.Errorf("%s: required with the host %q, and for it alone: name the hosts that it may stand for", field, AnyHost))
 	}
-	for i, pattern := range m.AllowedHosts {
-		errs = append(errs, ValidateHostPattern(fmt.Sprintf("mirror.allowedHosts[%d]", i), pattern))
+	for i, pattern := range patterns {
+		errs = append(errs, ValidateHostPattern(fmt.Sprintf("%s[%d]", field, i), pattern))
 	}
 	return errors.Join(errs...)
+}
+
+// HostAllowed says whether a host, in lower case and with its port where it has one, matches one of valid patterns.
+func HostAllowed(patterns []string, host string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		below, isDomain := strings.CutPrefix(pattern, "*")
+		return host == pattern || isDomain && strings.HasSuffix(host, below)
+	})
 }

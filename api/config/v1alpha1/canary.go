@@ -18,6 +18,19 @@ const (
 	canaryPrefix = "registryhub.invalid/canary/"
 )
 
+// AnyHostCanary is the host that a node pulls the canary of the host "*" from. It resolves to nothing, ever (RFC 6761, section
+// 6.4), and no hub can be given it: only what is wired for every host without an own directory leads to an answer, and without
+// that no registry is asked.
+const AnyHostCanary = "any.registryhub.invalid"
+
+// CanaryHost is the host that the canary of a hub's host is pulled from.
+func CanaryHost(host string) string {
+	if host == AnyHost {
+		return AnyHostCanary
+	}
+	return host
+}
+
 // Media types of a canary: those of the OCI image specification, which every runtime of Kubernetes knows.
 const (
 	canaryManifestType = "application/vnd.oci.image.manifest.v1+json"

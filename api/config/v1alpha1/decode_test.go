@@ -137,6 +137,10 @@ func TestDecodeRefusesAndNamesTheField(t *testing.T) {
 		"segments that are too small":           {proxy, proxyFile, "mirror:", "mirror:\n  segments: {size: 64Ki}", "mirror.segments.size"},
 		"segments without end":                  {proxy, proxyFile, "mirror:", "mirror:\n  segments: {parallel: 17}", "mirror.segments.parallel"},
 		"a node's hub without hosts":            {node, nodeFile, "hosts: [docker.io]", "hosts: []", "hubs[0].hosts"},
+		"any host of a node without a list":     {node, nodeFile, "hosts: [docker.io]", "hosts: ['*']", "hubs[0].allowedHosts: required"},
+		"a node's list without any host":        {node, nodeFile, "endpoint: ", "allowedHosts: [a.io]\n  endpoint: ", "hubs[0].allowedHosts"},
+		"a node's list of every host":           {node, nodeFile, "hosts: [docker.io]", "hosts: ['*']\n  allowedHosts: ['*']", "hubs[0].allowedHosts[0]"},
+		"any host that adopts":                  {node, nodeFile, "hosts: [docker.io]", "hosts: ['*']\n  allowedHosts: [a.io]\n  adoptForeign: true", "hubs[0].adoptForeign"},
 		"an IPv6 host without its brackets":     {node, nodeFile, "hosts: [docker.io]", "hosts: ['fd00::1']", "hubs[0].hosts[0]"},
 		"a hub asked too often":                 {node, nodeFile, "revision: ", "probeInterval: 10ms\nrevision: ", "probeInterval"},
 		"a fallback nobody knows":               {node, nodeFile, "endpoint: ", "fallback: Other\n  endpoint: ", "hubs[0].fallback"},
@@ -181,6 +185,23 @@ func TestValidateHost(t *testing.T) {
 	}
 }
 
+func TestHostAllowed(t *testing.T) {
+	t.Parallel()
+	patterns := []string{"docker.io", "registry.example.com:5000", "*.gcr.io", "*.corp.example:5000", "[fd00::1]:5000"}
+	tests := map[string]bool{
+		"docker.io": true, "registry.example.com:5000": true, "eu.gcr.io": true, "a.b.gcr.io": true, "a.corp.example:5000": true, "[fd00::1]:5000": true,
+		"quay.io": false, "gcr.io": false, "notgcr.io": false, "eu.gcr.io:5000": false, "a.corp.example": false, "registry.example.com": false, "*": false, "*.gcr.io.evil.example": false,
+	}
+	for host, want := range tests {
+		if got := HostAllowed(patterns, host); got != want {
+			t.Errorf("HostAllowed(%q) = %v", host, got)
+		}
+	}
+	if HostAllowed(nil, "docker.io") {
+		t.Error("no pattern allows a host")
+	}
+}
+
 func TestEncodeRoundTrips(t *testing.T) {
 	t.Parallel()
 	want := &NodeConfiguration{Revision: 7, ProbeInterval: &metav1.Duration{Duration: 4 * time.Second}, Hubs: []NodeHub{{
@@ -188,6 +209,9 @@ func TestEncodeRoundTrips(t *testing.T) {
 		DialTimeout: &metav1.Duration{Duration: 2 * time.Second},
 		Selector:    &metav1.LabelSelector{MatchLabels: map[string]string{"zone": "a"}},
 		Fallback:    NodeFallbackNone,
+	}, {
+		Name: "any", UID: "v", Revision: 6, Hosts: []string{AnyHost}, AllowedHosts: []string{"a.io", "*.example.com:5000"}, Endpoint: "http://10.0.0.1:5000",
+		DialTimeout: &metav1.Duration{Duration: time.Second},
 	}}}
 	data, err := Encode(want)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,8 +61,13 @@ type NodeHub struct {
 	// force.
 	Revision int64 `json:"revision"`
 
-	// Hosts that lead to the hub. At least one.
+	// Hosts that lead to the hub. At least one. "*" is every host that a node has no other wiring for.
 	Hosts []string `json:"hosts"`
+
+	// AllowedHosts are the hosts that the host "*" may stand for, as in a mirror's allowedHosts. Required with "*", and not
+	// allowed without it. A node sends the hub whatever it has no other wiring for; it needs them to say which pulls pass by
+	// the hub.
+	AllowedHosts []string `json:"allowedHosts,omitempty"`
 
 	// Endpoint is the URL of the hub's registry API, without a path. An IPv6 address stands in brackets.
 	Endpoint string `json:"endpoint"`
@@ -129,9 +135,7 @@ func (h NodeHub) validate(field string) error {
 	if len(h.Hosts) == 0 {
 		errs = append(errs, fmt.Errorf("%s.hosts: required", field))
 	}
-	for i, host := range h.Hosts {
-		errs = append(errs, ValidateHost(fmt.Sprintf("%s.hosts[%d]", field, i), host))
-	}
+	errs = append(errs, h.validateHosts(field))
 	if _, err := metav1.LabelSelectorAsSelector(h.Selector); err != nil {
 		errs = append(errs, fmt.Errorf("%s.selector: %w", field, err))
 	}
@@ -149,6 +153,23 @@ func (h NodeHub) validate(field string) error {
 	}
 	return errors.Join(errs...)
 }
+
+func (h NodeHub) validateHosts(field string) error {
+	var errs []error
+	for i, host := range h.Hosts {
+		if host != AnyHost {
+			errs = append(errs, ValidateHost(fmt.Sprintf("%s.hosts[%d]", field, i), host))
+		}
+	}
+	errs = append(errs, validateAllowed(field+".allowedHosts", h.StandsForAny(), h.AllowedHosts))
+	if h.StandsForAny() && h.AdoptForeign {
+		errs = append(errs, fmt.Errorf("%s.adoptForeign: cannot stand beside the host %q: nothing is adopted for it", field, AnyHost))
+	}
+	return errors.Join(errs...)
+}
+
+// StandsForAny says whether the host "*" leads to the hub.
+func (h NodeHub) StandsForAny() bool { return slices.Contains(h.Hosts, AnyHost) }
 
 // validateEndpoint refuses a path, to which containerd would append its own.
 func validateEndpoint(field, value string) error {

@@ -266,6 +266,11 @@ func (in *NodeHub) DeepCopyInto(out *NodeHub) {
 		*out = make([]string, len(*in))
 		copy(*out, *in)
 	}
+	if in.AllowedHosts != nil {
+		in, out := &in.AllowedHosts, &out.AllowedHosts
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	if in.DialTimeout != nil {
 		in, out := &in.DialTimeout, &out.DialTimeout
 		*out = new(v1.Duration)

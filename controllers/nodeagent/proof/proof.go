@@ -31,7 +31,7 @@ type Images interface {
 
 // Target is a host whose wiring is to be proven.
 type Target struct {
-	// Host of the registry, as in image references.
+	// Host of the registry, as in image references; or "*" for every host that has no wiring of its own.
 	Host string
 	// HubUID is the UID of the hub that should answer.
 	HubUID string
@@ -217,7 +217,7 @@ func (p *Prover) try(ctx context.Context, target Target) error {
 }
 
 func imageOf(host string, name configv1alpha1.CanaryName) string {
-	return host + "/" + name.Repository() + ":" + configv1alpha1.CanaryTag
+	return configv1alpha1.CanaryHost(host) + "/" + name.Repository() + ":" + configv1alpha1.CanaryTag
 }
 
 // newNonce is 16 random bytes: crypto/rand never fails.

@@ -293,3 +293,15 @@ func TestCanariesThatWereLeftBehindAreRemoved(t *testing.T) {
 		}
 	})
 }
+
+func TestTheCanaryOfEveryOtherHostIsPulledFromOneThatNobodyHas(t *testing.T) {
+	t.Parallel()
+	anyHost := target("*")
+	n := &node{hubs: map[string]string{"any.registryhub.invalid": anyHost.HubUID}}
+	run(t, n, func(t *testing.T, p *proof.Prover) {
+		t.Helper()
+		p.Prove([]proof.Target{anyHost})
+		after(time.Second)
+		want(t, p, anyHost, proof.Proven)
+	})
+}
