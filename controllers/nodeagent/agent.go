@@ -60,6 +60,7 @@ func Run(ctx context.Context, api *rest.Config, options Options, log logr.Logger
 	tls := newNodeTLS(options, log)
 	prober := probe.New(probe.Options{Logger: log, TLS: tls.config})
 	keeper := newKeeper(certsd.New(options.CertsDirectory, options.RunDirectory), tls, prober, newMemory(options), log)
+	keeper.roots = newLaterRoots(options)
 	if keeper.proving, err = newProving(options, log); err != nil {
 		return fmt.Errorf("setting up the agent of node %s: %w", options.NodeName, err)
 	}

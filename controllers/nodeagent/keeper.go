@@ -18,7 +18,7 @@ import (
 
 // certsDirectory is what the agent asks of certsd.
 type certsDirectory interface {
-	Reconcile(desired map[string]certsd.Files, adopt map[string]certsd.Adopt) (certsd.Result, error)
+	ReconcileBeside(elsewhere map[string]string, desired map[string]certsd.Files, adopt map[string]certsd.Adopt) (certsd.Result, error)
 	Held(host string) (certsd.Files, error)
 	Path(host string) string
 	Restore() error
@@ -45,6 +45,8 @@ type keeper struct {
 	log    logr.Logger
 	// proving is nil where canaries are turned off.
 	proving *proving
+	// roots are the runtime's other directories of hosts.
+	roots laterRoots
 
 	// heard wakes it; news gets an event after each pass.
 	heard   chan struct{}
@@ -135,8 +137,8 @@ func (k *keeper) pass() time.Duration {
 	o := &outcome{wired: w, health: k.prober.Health()}
 	files := w.inForce(o.health, k.held)
 	var result certsd.Result
-	result, o.err = k.files.Reconcile(files, k.adopters(w))
-	o.failed = result.Failed
+	result, o.err = k.bringAbout(w, files)
+	o.failed, o.bypassing = result.Failed, w.bypassing(files, result.Theirs)
 	if o.err == nil {
 		k.tls.sweep(w.files, files, o.failed)
 	}

@@ -14,6 +14,7 @@ func reasonOf(err error) string {
 	var unadopted *certsd.AdoptError
 	var unreachable *unreachableError
 	var unproven *unprovenError
+	var unknownRoots *unknownRootsError
 	switch {
 	case errors.As(err, &foreign), errors.As(err, &unadopted):
 		return v1alpha1.NodeReasonForeignHostsFile
@@ -23,6 +24,8 @@ func reasonOf(err error) string {
 		return v1alpha1.NodeReasonNoClientCertificate
 	case errors.As(err, &unproven):
 		return unproven.Reason
+	case errors.As(err, &unknownRoots):
+		return v1alpha1.NodeReasonRuntimeUnknown
 	case errors.Is(err, syscall.EROFS):
 		return v1alpha1.NodeReasonReadOnlyHost
 	default:

@@ -101,7 +101,7 @@ func (w wiring) exceptions(unwired ...map[string]error) []v1alpha1.NodeException
 	for _, errs := range append([]map[string]error{w.refused}, unwired...) {
 		for host, err := range errs {
 			if !told[host] {
-				all = append(all, exception(w.hubs[host], host, err))
+				all = append(all, exception(w.hubOf(host), host, err))
 			}
 			told[host] = true
 		}

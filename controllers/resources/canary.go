@@ -1,6 +1,7 @@
 package resources
 
 import (
+	"fmt"
 	"path"
 
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
@@ -46,5 +47,14 @@ func agentMounts(agent configv1alpha1.NodeAgentConfiguration) []mount {
 		{hostDirectory("certs", agent.CertsDirectory), corev1ac.VolumeMount().WithName("certs").WithMountPath(agent.CertsDirectory)},
 		{hostDirectory("run", agent.RunDirectory), corev1ac.VolumeMount().WithName("run").WithMountPath(agent.RunDirectory)},
 		{clientCertificateVolume(), corev1ac.VolumeMount().WithName(clientCertificateVolumeName).WithMountPath(nodeClientDirectory).WithReadOnly(true)},
-	}, runtimeMounts(agent)...)
+	}, append(laterRootMounts(agent), runtimeMounts(agent)...)...)
+}
+
+// laterRootMounts are for the names of the hosts that what is wired for every other host must not hide.
+func laterRootMounts(agent configv1alpha1.NodeAgentConfiguration) []mount {
+	var mounts []mount
+	for i, directory := range configv1alpha1.RuntimeLayoutOf(agent.CertsDirectory).LaterRoots {
+		mounts = append(mounts, readOnlyHostDirectory(fmt.Sprintf("later-root-%d", i), directory))
+	}
+	return mounts
 }

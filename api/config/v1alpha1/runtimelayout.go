@@ -12,6 +12,8 @@ type RuntimeLayout struct {
 	ConfigFiles []string
 	// Socket serves the CRI.
 	Socket string
+	// LaterRoots are the directories in which the runtime may look for hosts after the certs directory.
+	LaterRoots []string
 }
 
 // runtimeLayouts of distributions by their certs directories: k3s and RKE2 (docs.k3s.io, docs.rke2.io), MicroK8s
@@ -32,8 +34,15 @@ func RuntimeLayoutOf(certsDirectory string) RuntimeLayout {
 	if layout, known := runtimeLayouts[certsDirectory]; known {
 		return layout
 	}
-	return layoutIn("/etc/containerd", defaultSocket, "config.toml")
+	layout := layoutIn("/etc/containerd", defaultSocket, "config.toml")
+	if certsDirectory != dockerRoot {
+		layout.LaterRoots = []string{dockerRoot}
+	}
+	return layout
 }
+
+// dockerRoot is the second directory of containerd's config_path, as it is by default from 2.2 on, and on EKS.
+const dockerRoot = "/etc/docker/certs.d"
 
 // rancherLayout is that of k3s, and of RKE2 whose containerd uses k3s's socket.
 func rancherLayout(distribution string) RuntimeLayout {

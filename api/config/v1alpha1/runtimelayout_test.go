@@ -11,12 +11,14 @@ import (
 func TestRuntimeLayoutOf(t *testing.T) {
 	t.Parallel()
 	const usual = "/run/containerd/containerd.sock"
+	docker := []string{"/etc/docker/certs.d"}
 	cases := map[string]struct {
 		certs string
 		want  config.RuntimeLayout
 	}{
-		"containerd's packages":    {"/etc/containerd/certs.d", config.RuntimeLayout{ConfigDirectory: "/etc/containerd", ConfigFiles: []string{"/etc/containerd/config.toml"}, Socket: usual}},
-		"a directory of one's own": {"/opt/certs.d", config.RuntimeLayout{ConfigDirectory: "/etc/containerd", ConfigFiles: []string{"/etc/containerd/config.toml"}, Socket: usual}},
+		"containerd's packages":    {"/etc/containerd/certs.d", config.RuntimeLayout{ConfigDirectory: "/etc/containerd", ConfigFiles: []string{"/etc/containerd/config.toml"}, Socket: usual, LaterRoots: docker}},
+		"a directory of one's own": {"/opt/certs.d", config.RuntimeLayout{ConfigDirectory: "/etc/containerd", ConfigFiles: []string{"/etc/containerd/config.toml"}, Socket: usual, LaterRoots: docker}},
+		"that of docker":           {"/etc/docker/certs.d", config.RuntimeLayout{ConfigDirectory: "/etc/containerd", ConfigFiles: []string{"/etc/containerd/config.toml"}, Socket: usual}},
 		"Talos":                    {"/etc/cri/conf.d/hosts", config.RuntimeLayout{ConfigDirectory: "/etc/cri", ConfigFiles: []string{"/etc/cri/containerd.toml"}, Socket: usual}},
 		"RKE2, with the socket of k3s": {"/var/lib/rancher/rke2/agent/etc/containerd/certs.d", config.RuntimeLayout{
 			ConfigDirectory: "/var/lib/rancher/rke2/agent/etc/containerd",
