@@ -16,6 +16,19 @@ type MirrorSpec struct {
 	// +kubebuilder:validation:MaxItems=8
 	Upstreams []Upstream `json:"upstreams,omitempty"`
 
+	// allowedHosts are the registry hosts that the host "*" may stand for: a host with its port where it has one, or
+	// "*.example.com" for every name below it with the same port. Each is its own upstream, asked without credentials.
+	// Required with "*" in hosts, and not allowed otherwise. At least 1, at most 64.
+	//
+	// What a name of a pattern resolves to is asked only if it is no address of the hub's machine, its link, a private
+	// network or a cluster; a host that is listed by itself is asked wherever it is.
+	// Example: [quay.io, ghcr.io, '*.gcr.io', 'registry.corp.example:5000'].
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	AllowedHosts []HostPattern `json:"allowedHosts,omitempty"`
+
 	// fallbackRules ask again, once, under another repository name when an upstream has given a final answer
 	// that the rule names. The first rule that matches is used. registry.k8s.io has one built in, which asks
 	// <name> again as <name>/<name> on 404 (kubeadm asks custom repositories for coredns, which lives at

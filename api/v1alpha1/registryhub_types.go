@@ -66,10 +66,16 @@ type RegistryHubList struct {
 // +kubebuilder:validation:XValidation:rule="has(self.mirror) && has(self.mirror.upstreams) && size(self.mirror.upstreams) > 0 ? size(self.hosts) == 1 : true",message="spec.mirror.upstreams can be given only for a hub with a single host; make a hub for each host, or leave upstreams out so that each host is its own upstream"
 // +kubebuilder:validation:XValidation:rule="!(has(self.access) && has(self.access.pull) && self.access.pull == 'Nodes' && self.endpoint.scheme == 'HTTP')",message="spec.access.pull cannot be Nodes with spec.endpoint.scheme HTTP: nodes show who they are by a client certificate, which needs HTTPS"
 // +kubebuilder:validation:XValidation:rule="self.endpoint.scheme == 'HTTP' && has(self.mirror) && has(self.mirror.upstreams) && self.mirror.upstreams.exists(u, has(u.credentialsSecretRef) || has(u.clientCertificateSecretRef)) ? has(self.access) && has(self.access.pull) && self.access.pull == 'Anyone' : true",message="what this hub pulls with its credentials would be open to every Pod that reaches it: leave spec.endpoint.scheme at HTTPS, so that only nodes may pull, or say spec.access.pull: Anyone"
+// +kubebuilder:validation:XValidation:rule="self.hosts.exists(h, h == '*') ? size(self.hosts) == 1 : true",message="the host * stands alone: it is every host that has no hub of its own, so make a hub for each of the others"
+// +kubebuilder:validation:XValidation:rule="has(self.mirror) ? self.hosts.exists(h, h == '*') == has(self.mirror.allowedHosts) : true",message="spec.mirror.allowedHosts must be set with the host *, and must not be set otherwise: it names the hosts that * may stand for"
+// +kubebuilder:validation:XValidation:rule="has(self.mirror) && self.hosts.exists(h, h == '*') ? !has(self.mirror.upstreams) || size(self.mirror.upstreams) == 0 : true",message="spec.mirror.upstreams cannot be given with the host *: each host that it stands for is its own upstream; make a hub for a host that is to have others"
+// +kubebuilder:validation:XValidation:rule="has(self.mirror) && self.hosts.exists(h, h == '*') ? !has(self.mirror.fallbackRules) || size(self.mirror.fallbackRules) == 0 : true",message="spec.mirror.fallbackRules cannot be given with the host *: a rule is for one registry, and another may have a stranger under the name that it asks for; make a hub for the registry"
+// +kubebuilder:validation:XValidation:rule="self.hosts.exists(h, h == '*') ? !(has(self.nodes.foreignConfig) && self.nodes.foreignConfig == 'Adopt') : true",message="spec.nodes.foreignConfig cannot be Adopt with the host *: nothing is adopted for it, and what nodes have for single hosts stays in force"
 type RegistryHubSpec struct {
 	// hosts are the registry hosts that the hub stands for, as they are written in image references:
-	// "docker.io", "registry.k8s.io", "10.0.0.1:5000", "[fd00::1]:5000". No scheme, no path. On nodes that two
-	// hubs select, the older hub has a host that both claim, and the newer hub is Stalled.
+	// "docker.io", "registry.k8s.io", "10.0.0.1:5000", "[fd00::1]:5000". No scheme, no path. Or "*", alone: every host
+	// that has no hub of its own and that mirror.allowedHosts holds. On nodes that two hubs select, the older hub has a host
+	// that both claim, and the newer hub is Stalled; "*" and a host of another hub are no such conflict.
 	// At least 1, at most 16.
 	// +required
 	// +listType=set
@@ -119,7 +125,7 @@ type RegistryHubSpec struct {
 // +kubebuilder:validation:XValidation:rule="!self.contains('/')",message="a host has no path: write docker.io, not docker.io/library"
 // +kubebuilder:validation:XValidation:rule="!self.contains('@')",message="a host has no user information"
 // +kubebuilder:validation:XValidation:rule="!self.contains('?')",message="a host has no query"
-// +kubebuilder:validation:XValidation:rule="self.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\\\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*|\\\\[[0-9a-f:.]+\\\\])(:[0-9]{1,5})?$')",message="a host is a lower-case DNS name, an IPv4 address or an IPv6 address in brackets, with a port where it has one, such as docker.io or registry.example.com:5000"
+// +kubebuilder:validation:XValidation:rule="self == '*' || self.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\\\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*|\\\\[[0-9a-f:.]+\\\\])(:[0-9]{1,5})?$')",message="a host is a lower-case DNS name, an IPv4 address or an IPv6 address in brackets, with a port where it has one, such as docker.io or registry.example.com:5000; or * for every other host"
 type RegistryHost string
 
 // ProxySpec are settings of the Pod that serves a hub.

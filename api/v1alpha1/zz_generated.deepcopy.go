@@ -165,6 +165,11 @@ func (in *MirrorSpec) DeepCopyInto(out *MirrorSpec) {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
 	}
+	if in.AllowedHosts != nil {
+		in, out := &in.AllowedHosts, &out.AllowedHosts
+		*out = make([]HostPattern, len(*in))
+		copy(*out, *in)
+	}
 	if in.FallbackRules != nil {
 		in, out := &in.FallbackRules, &out.FallbackRules
 		*out = make([]FallbackRule, len(*in))

@@ -179,6 +179,26 @@ func TestAHubForNodesAloneAsksForTheirCertificate(t *testing.T) {
 	}
 }
 
+func TestAHubForEveryOtherHostTellsNodesForWhich(t *testing.T) {
+	t.Parallel()
+	patterns := func(patterns ...v1alpha1.HostPattern) func(*v1alpha1.RegistryHub) {
+		return func(h *v1alpha1.RegistryHub) { h.Spec.Mirror = &v1alpha1.MirrorSpec{AllowedHosts: patterns} }
+	}
+	anyHost := hub("any", 1, "*")
+	told := entry("any", 2, "*")
+	told.AllowedHosts = []string{"*.gcr.io", "quay.io"}
+	first := nodes.NextConfiguration(configuration(1), 1, []v1alpha1.RegistryHub{with(anyHost, patterns("quay.io", "*.gcr.io"))}, nil, 0, "")
+	if diff := cmp.Diff(configuration(2, told), first); diff != "" {
+		t.Errorf("the entry (-want +got):\n%s", diff)
+	}
+	if again := nodes.NextConfiguration(first, 2, []v1alpha1.RegistryHub{with(anyHost, patterns("*.gcr.io", "quay.io"))}, nil, 0, ""); again != first {
+		t.Errorf("another order of the patterns is another revision: %+v", again)
+	}
+	if changed := nodes.NextConfiguration(first, 2, []v1alpha1.RegistryHub{with(anyHost, patterns("quay.io"))}, nil, 0, ""); changed.Revision != 3 {
+		t.Errorf("another list is revision %d, want 3", changed.Revision)
+	}
+}
+
 func TestConflicts(t *testing.T) {
 	t.Parallel()
 	one := []v1alpha1.RegistryHost{"x.example"}
@@ -199,7 +219,9 @@ func TestConflicts(t *testing.T) {
 			[]v1alpha1.RegistryHub{with(a, selecting("zone", "1")), b, with(c, selecting("zone", "2"))},
 			map[string][]nodes.Conflict{"b": {{Host: "x.example", Older: "a"}}},
 		},
-		"of one age, by name": {[]v1alpha1.RegistryHub{hub("b", 1, one...), a}, map[string][]nodes.Conflict{"b": {{Host: "x.example", Older: "a"}}}},
+		"of one age, by name":               {[]v1alpha1.RegistryHub{hub("b", 1, one...), a}, map[string][]nodes.Conflict{"b": {{Host: "x.example", Older: "a"}}}},
+		"every other host, and one of them": {[]v1alpha1.RegistryHub{hub("a", 1, "*"), b}, map[string][]nodes.Conflict{}},
+		"every other host, twice":           {[]v1alpha1.RegistryHub{hub("a", 1, "*"), hub("b", 2, "*")}, map[string][]nodes.Conflict{"b": {{Host: "*", Older: "a"}}}},
 		"no selector and an empty one": {
 			[]v1alpha1.RegistryHub{a, with(b, selecting())}, map[string][]nodes.Conflict{"b": {{Host: "x.example", Older: "a"}}},
 		},

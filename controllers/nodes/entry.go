@@ -18,6 +18,7 @@ func WantedEntry(hub *v1alpha1.RegistryHub, endpoint string, conflicts []Conflic
 		Name:              hub.Name,
 		UID:               string(hub.UID),
 		Hosts:             uncontested(hub, conflicts),
+		AllowedHosts:      resources.AllowedHosts(hub),
 		Endpoint:          endpoint,
 		ClientCertificate: resources.PullAccess(hub) == v1alpha1.PullNodes,
 		DialTimeout:       hub.Spec.Nodes.DialTimeout,

@@ -24,7 +24,9 @@ func (r *Reconciler) validate(_ context.Context, s *scope) error {
 func specErrors(hub *v1alpha1.RegistryHub) []error {
 	var errs []error
 	for i, host := range hub.Spec.Hosts {
-		errs = append(errs, configv1alpha1.ValidateHost(fmt.Sprintf("spec.hosts[%d]", i), string(host)))
+		if host != v1alpha1.AnyHost {
+			errs = append(errs, configv1alpha1.ValidateHost(fmt.Sprintf("spec.hosts[%d]", i), string(host)))
+		}
 	}
 	if _, err := metav1.LabelSelectorAsSelector(hub.Spec.Nodes.Selector); err != nil {
 		errs = append(errs, fmt.Errorf("spec.nodes.selector: %w", err))
@@ -37,6 +39,9 @@ func specErrors(hub *v1alpha1.RegistryHub) []error {
 
 func mirrorErrors(mirror *v1alpha1.MirrorSpec) []error {
 	var errs []error
+	for i, pattern := range mirror.AllowedHosts {
+		errs = append(errs, configv1alpha1.ValidateHostPattern(fmt.Sprintf("spec.mirror.allowedHosts[%d]", i), string(pattern)))
+	}
 	for i, upstream := range mirror.Upstreams {
 		field := fmt.Sprintf("spec.mirror.upstreams[%d].url", i)
 		errs = append(errs, configv1alpha1.ValidateUpstreamURL(field, upstream.URL))

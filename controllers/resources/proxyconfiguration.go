@@ -46,6 +46,7 @@ func mirrorConfiguration(hub *v1alpha1.RegistryHub) *configv1alpha1.MirrorConfig
 	mirror := hub.Spec.Mirror
 	return &configv1alpha1.MirrorConfiguration{
 		Hosts:         mirrorHosts(hub),
+		AllowedHosts:  AllowedHosts(hub),
 		FallbackRules: fallbackRules(mirror.FallbackRules),
 		Tags:          TagsConfiguration(mirror.Tags),
 		Repositories:  RepositoriesConfiguration(mirror.Repositories),
@@ -54,6 +55,9 @@ func mirrorConfiguration(hub *v1alpha1.RegistryHub) *configv1alpha1.MirrorConfig
 }
 
 func mirrorHosts(hub *v1alpha1.RegistryHub) []configv1alpha1.MirrorHost {
+	if hub.Spec.StandsForAny() {
+		return []configv1alpha1.MirrorHost{{Host: configv1alpha1.AnyHost}}
+	}
 	hosts := make([]configv1alpha1.MirrorHost, 0, len(hub.Spec.Hosts))
 	derived := Upstreams(hub)
 	for i, host := range hub.Spec.Hosts {

@@ -84,6 +84,15 @@ func rich() *v1alpha1.RegistryHub {
 	return hub
 }
 
+// anyHost is a hub for every host that has none of its own.
+func anyHost() *v1alpha1.RegistryHub {
+	hub := plain()
+	hub.Name = "any"
+	hub.Spec.Hosts = []v1alpha1.RegistryHost{v1alpha1.AnyHost}
+	hub.Spec.Mirror.AllowedHosts = []v1alpha1.HostPattern{"quay.io", "*.gcr.io", "ghcr.io"}
+	return hub
+}
+
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	agent := configv1alpha1.NodeAgentConfiguration{CertsDirectory: "/etc/containerd/certs.d", RunDirectory: "/run/registryhub"}
@@ -114,7 +123,7 @@ func TestGolden(t *testing.T) {
 
 func TestGoldenProxyConfiguration(t *testing.T) {
 	t.Parallel()
-	for name, hub := range map[string]*v1alpha1.RegistryHub{"plain": plain(), "rich": rich()} {
+	for name, hub := range map[string]*v1alpha1.RegistryHub{"plain": plain(), "rich": rich(), "any": anyHost()} {
 		got, err := configv1alpha1.Encode(resources.ProxyConfiguration(hub))
 		if err != nil {
 			t.Fatal(err)
@@ -169,6 +178,13 @@ func TestUpstreamsHaveNamesOfTheirOwn(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, resources.Upstreams(hub)); diff != "" {
 		t.Errorf("upstreams (-want +got):\n%s", diff)
+	}
+}
+
+func TestUpstreamsOfAnyHostAreKnownWhenTheyAreAsked(t *testing.T) {
+	t.Parallel()
+	if got := resources.Upstreams(anyHost()); got != nil {
+		t.Errorf("it has the upstreams %v", got)
 	}
 }
 

@@ -3,16 +3,21 @@ package resources
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/api/v1alpha1"
 )
 
-// Upstreams are the registries that a hub asks, by name: those of its spec, or else one for each host.
+// Upstreams are the registries that a hub asks, by name: those of its spec, or else one for each host. Those of a hub for any
+// host are known when they are asked.
 func Upstreams(hub *v1alpha1.RegistryHub) []v1alpha1.UpstreamStatus {
 	if hub.Spec.Mirror != nil && len(hub.Spec.Mirror.Upstreams) > 0 {
 		return specifiedUpstreams(hub.Spec.Mirror.Upstreams)
+	}
+	if hub.Spec.StandsForAny() {
+		return nil
 	}
 	taken := map[string]bool{}
 	upstreams := make([]v1alpha1.UpstreamStatus, 0, len(hub.Spec.Hosts))
@@ -22,6 +27,19 @@ func Upstreams(hub *v1alpha1.RegistryHub) []v1alpha1.UpstreamStatus {
 		upstreams = append(upstreams, v1alpha1.UpstreamStatus{Name: name, URL: configv1alpha1.DefaultUpstreamURL(string(host))})
 	}
 	return upstreams
+}
+
+// AllowedHosts are the patterns of hosts that a hub for any host may stand for; nil for other hubs.
+func AllowedHosts(hub *v1alpha1.RegistryHub) []string {
+	if hub.Spec.Mirror == nil {
+		return nil
+	}
+	var patterns []string
+	for _, pattern := range hub.Spec.Mirror.AllowedHosts {
+		patterns = append(patterns, string(pattern))
+	}
+	slices.Sort(patterns) // a set in the spec: its order must not matter
+	return patterns
 }
 
 func specifiedUpstreams(specified []v1alpha1.Upstream) []v1alpha1.UpstreamStatus {

@@ -82,7 +82,13 @@ func TestWhatIsRefused(t *testing.T) {
 		"a tag rule's time of years":    {"revalidateAfter: 5m", "rules: [{match: a, policy: TTL, revalidateAfter: 9000h}]", "must be from 0s to 8760h"},
 		"an empty denied repository":    {"tags: {", "repositories: {deny: ['']}\n    tags: {", "at least 1 chars"},
 		"repositories of nothing":       {"tags: {", "repositories: {}\n    tags: {", "at least 1 properties"},
-		"every host, which nodes lack":  {"[docker.io]", "['*']", "lower-case DNS name"},
+		"every host without a list":     {"[docker.io]", "['*']", "spec.mirror.allowedHosts must be set with the host *"},
+		"a list without every host":     {"  mirror:", "  mirror:\n    allowedHosts: [quay.io]", "and must not be set otherwise"},
+		"a list of nothing":             {"  mirror:", "  mirror:\n    allowedHosts: []", "should have at least 1 items"},
+		"a list of every host":          {"  mirror:", "  mirror:\n    allowedHosts: ['*']", "an allowed host is a registry host"},
+		"a list of a top level":         {"  mirror:", "  mirror:\n    allowedHosts: ['*.com']", "an allowed host is a registry host"},
+		"a list with a star inside":     {"  mirror:", "  mirror:\n    allowedHosts: ['a.*.example.com']", "an allowed host is a registry host"},
+		"every host and one more":       {"[docker.io]", "['*', docker.io]", "the host * stands alone"},
 		"a low watermark at the high":   {"    type: PersistentVolumeClaim", "    eviction: {lowWatermarkPercent: 90}\n    type: PersistentVolumeClaim", "lowWatermarkPercent must be below highWatermarkPercent"},
 		"a watermark of all":            {"    type: PersistentVolumeClaim", "    eviction: {highWatermarkPercent: 100}\n    type: PersistentVolumeClaim", "less than or equal to 99"},
 		"an idle time of an hour":       {"    type: PersistentVolumeClaim", "    eviction: {maxIdle: 1h}\n    type: PersistentVolumeClaim", "maxIdle must be from 2h"},
@@ -105,6 +111,41 @@ func TestWhatIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			err := k8s.Create(t.Context(), changed(t, tc.old, tc.replacement), client.DryRunAll, client.FieldValidation("Strict"))
+			g.Expect(err).To(MatchError(ContainSubstring(tc.want)))
+		})
+	}
+}
+
+// anyHost is a hub for every other host.
+const anyHost = `
+apiVersion: registryhub.io/v1alpha1
+kind: RegistryHub
+metadata: {name: any-host}
+spec:
+  hosts: ['*']
+  mode: Mirror
+  mirror:
+    allowedHosts: [quay.io, '*.gcr.io', 'registry.corp.example:5000', '[fd00::1]:5000', '*.corp.example:5000']
+  storage: {type: Ephemeral}
+  nodes: {dialTimeout: 1s}
+`
+
+func TestAHubForEveryOtherHostIsAdmittedAndWhatMakesNoSenseForItIsNot(t *testing.T) {
+	for name, tc := range map[string]struct{ old, replacement, want string }{
+		"as it is":             {"mode: Mirror", "mode: Mirror", ""},
+		"with an upstream":     {"  mirror:", "  mirror:\n    upstreams: [{name: a, url: 'https://a.example'}]", "upstreams cannot be given with the host *"},
+		"with a fallback rule": {"  mirror:", "  mirror:\n    fallbackRules: [{name: a, match: a, rewrite: b}]", "fallbackRules cannot be given with the host *"},
+		"that adopts":          {"nodes: {", "nodes: {foreignConfig: Adopt, ", "foreignConfig cannot be Adopt with the host *"},
+		"that leaves":          {"nodes: {", "nodes: {foreignConfig: Leave, ", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			object := parse(t, strings.Replace(anyHost, tc.old, tc.replacement, 1))
+			err := k8s.Create(t.Context(), object, client.DryRunAll, client.FieldValidation("Strict"))
+			if tc.want == "" {
+				g.Expect(err).NotTo(HaveOccurred())
+				return
+			}
 			g.Expect(err).To(MatchError(ContainSubstring(tc.want)))
 		})
 	}

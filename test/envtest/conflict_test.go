@@ -49,6 +49,23 @@ func TestAHubWithoutAnyHostOfItsOwnIsStalled(t *testing.T) {
 	w.Consistently(w.hosts("all-2")).Should(BeEmpty())
 }
 
+func TestOneHubStandsForEveryHostThatHasNoneOfItsOwn(t *testing.T) {
+	w := begin(t)
+	w.twoNodes()
+	anyHost := func(hub *v1alpha1.RegistryHub) {
+		hub.Spec.Mirror.AllowedHosts = []v1alpha1.HostPattern{"quay.io", "own.example"}
+	}
+	w.create(hubFor("any-1", "*", ephemeral, anyHost))
+	w.ready("any-1")
+	w.create(hubFor("own-1", "own.example", ephemeral))
+	w.ready("own-1")
+	w.Expect(w.hosts("any-1")()).To(Equal("*"), "a host of another hub is no conflict")
+
+	w.create(hubFor("any-2", "*", ephemeral, anyHost))
+	w.becomes("any-2", v1alpha1.ConditionStalled, "True/HostConflict")
+	w.Expect(w.message("any-2", v1alpha1.ConditionReady)).To(Equal("the older hub any-1 has * on nodes that both select"))
+}
+
 func TestDisjointSelectorsAreNoConflictUntilANodeHasBoth(t *testing.T) {
 	w := begin(t)
 	w.node("n1", "zone", "a")
