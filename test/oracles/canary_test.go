@@ -1,6 +1,7 @@
 package oracles
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -66,22 +67,28 @@ func TestARealRuntimeProvesThatItPullsThroughAHub(t *testing.T) {
 	cases := map[string]struct {
 		release, roots, uid string
 		want                proof.Verdict
+		// directory below the certs directory, and what is proven; default: those of canaryHost.
+		directory, host string
 	}{
-		"1.6":             {"1.6", "CERTS", "uid-of-the-hub", proof.Proven},
-		"2.4":             {"2.4", "CERTS", "uid-of-the-hub", proof.Proven},
-		"1.6 with a list": {"1.6", "CERTS:/nowhere", "uid-of-the-hub", proof.Proven},
-		"2.4 with a list, which it does not split": {"2.4", "CERTS:/nowhere", "uid-of-the-hub", proof.Failed},
-		"2.4 with another directory":               {"2.4", "/nowhere", "uid-of-the-hub", proof.Failed},
-		"2.4 and another hub":                      {"2.4", "CERTS", "uid-of-another", proof.Failed},
+		"1.6":             {release: "1.6", roots: "CERTS", uid: "uid-of-the-hub", want: proof.Proven},
+		"2.4":             {release: "2.4", roots: "CERTS", uid: "uid-of-the-hub", want: proof.Proven},
+		"1.6 with a list": {release: "1.6", roots: "CERTS:/nowhere", uid: "uid-of-the-hub", want: proof.Proven},
+		"2.4 with a list, which it does not split": {release: "2.4", roots: "CERTS:/nowhere", uid: "uid-of-the-hub", want: proof.Failed},
+		"2.4 with another directory":               {release: "2.4", roots: "/nowhere", uid: "uid-of-the-hub", want: proof.Failed},
+		"2.4 and another hub":                      {release: "2.4", roots: "CERTS", uid: "uid-of-another", want: proof.Failed},
+		"1.6, every other host":                    {release: "1.6", roots: "CERTS", uid: "uid-of-the-hub", want: proof.Proven, directory: "_default", host: "*"},
+		"2.4, every other host":                    {release: "2.4", roots: "CERTS", uid: "uid-of-the-hub", want: proof.Proven, directory: "_default", host: "*"},
+		"2.4, every other host, not wired":         {release: "2.4", roots: "CERTS", uid: "uid-of-the-hub", want: proof.Failed, host: "*"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			certs := t.TempDir()
-			writeFile(t, filepath.Join(certs, canaryHost, "hosts.toml"),
+			directory := cmp.Or(tc.directory, canaryHost)
+			writeFile(t, filepath.Join(certs, directory, "hosts.toml"),
 				fmt.Sprintf("[host.%q]\n  capabilities = [\"pull\", \"resolve\"]\n", endpoint))
 			client := startRuntime(t, tc.release, strings.ReplaceAll(tc.roots, "CERTS", certs))
-			outcome := prove(t, client, proof.Target{Host: canaryHost, HubUID: tc.uid})
+			outcome := prove(t, client, proof.Target{Host: cmp.Or(tc.host, canaryHost), HubUID: tc.uid})
 			if outcome.Verdict != tc.want {
 				t.Errorf("got %+v, want verdict %d", outcome, tc.want)
 			}
@@ -122,7 +129,7 @@ func startHub(t *testing.T, uid string) string {
 		Store:  configv1alpha1.StoreConfiguration{Directory: t.TempDir()},
 		Mirror: &configv1alpha1.MirrorConfiguration{Hosts: []configv1alpha1.MirrorHost{{
 			Host: canaryHost, Upstreams: []configv1alpha1.UpstreamConfiguration{{Name: "none", URL: "http://127.0.0.1:1"}},
-		}}},
+		}, {Host: configv1alpha1.AnyHost}}, AllowedHosts: []string{"other.invalid"}},
 	}
 	cfg.Default()
 	cfg.Store.Scrub.Every = &metav1.Duration{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"path/filepath"
 	"testing"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -16,7 +17,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type containerd interface {
 	// endpoints are the registries that a pull from the host tries, in order.
 	endpoints(ctx context.Context, host string, options lookup) ([]endpoint, error)
-	// resolver pulls by what the certs directory says.
+	// resolver pulls by what the certs directories say, a list as config_path.
 	resolver(ctx context.Context, certs string) resolver
 	// lookUp is how it finds a host's directory.
 	lookUp(certs, host string) (string, error)
@@ -28,6 +29,7 @@ type containerd interface {
 
 // lookup is where containerd looks for a host's directory, and what happens meanwhile.
 type lookup struct {
+	// certs is a directory, or a list as config_path.
 	certs string
 	// found is called when the directory has been found and before anything in it is read.
 	found func()
@@ -57,6 +59,19 @@ func onEach(t *testing.T, test func(n node)) {
 			t.Parallel()
 			test(newNode(t, c))
 		})
+	}
+}
+
+// hostDir looks in each directory of a config_path as the CRI plug-in does (hostDirFromRoots in internal/cri/server), which
+// exports nothing: the first that has anything for the host, which `_default` is.
+func hostDir(configPath string, fromRoot func(root string) func(string) (string, error)) func(string) (string, error) {
+	return func(host string) (directory string, err error) {
+		for _, root := range filepath.SplitList(configPath) {
+			if directory, err = fromRoot(root)(host); directory != "" {
+				return directory, err
+			}
+		}
+		return "", err
 	}
 }
 

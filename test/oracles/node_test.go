@@ -19,6 +19,16 @@ type node struct {
 	t          *testing.T
 	containerd containerd
 	certs, run string
+	// later is a second directory of its config_path; "": there is none.
+	later string
+}
+
+// configPath is what containerd is configured with.
+func (n node) configPath() string {
+	if n.later == "" {
+		return n.certs
+	}
+	return n.certs + string(filepath.ListSeparator) + n.later
 }
 
 func newNode(t *testing.T, c containerd) node {
@@ -45,6 +55,12 @@ func fileTo(endpoint string) hoststoml.File {
 // wireAs leads these hosts where a file says.
 func (n node) wireAs(file hoststoml.File, hosts ...string) certsd.Result {
 	n.t.Helper()
+	return n.reconcile(n.filesOf(file, hosts...))
+}
+
+// filesOf are the files that lead these hosts where a file says.
+func (n node) filesOf(file hoststoml.File, hosts ...string) map[string]certsd.Files {
+	n.t.Helper()
 	data, err := hoststoml.Encode(file)
 	if err != nil {
 		n.t.Fatal(err)
@@ -53,7 +69,7 @@ func (n node) wireAs(file hoststoml.File, hosts ...string) certsd.Result {
 	for _, host := range hosts {
 		desired[host] = certsd.Files{"hosts.toml": data}
 	}
-	return n.reconcile(desired)
+	return desired
 }
 
 func (n node) reconcile(desired map[string]certsd.Files) certsd.Result {
@@ -86,7 +102,7 @@ func (n node) write(path, content string) {
 
 func (n node) endpoints(host string) []endpoint {
 	n.t.Helper()
-	all, err := n.containerd.endpoints(n.t.Context(), host, lookup{certs: n.certs})
+	all, err := n.containerd.endpoints(n.t.Context(), host, lookup{certs: n.configPath()})
 	if err != nil {
 		n.t.Fatalf("%s: the pull fails: %v", host, err)
 	}
@@ -104,7 +120,7 @@ func (n node) mustTry(host string, urls ...string) {
 // mustFail holds that every pull from the host fails.
 func (n node) mustFail(host string) {
 	n.t.Helper()
-	if all, err := n.containerd.endpoints(n.t.Context(), host, lookup{certs: n.certs}); err == nil {
+	if all, err := n.containerd.endpoints(n.t.Context(), host, lookup{certs: n.configPath()}); err == nil {
 		n.t.Errorf("%s: no error, and it tries %v", host, all)
 	}
 }

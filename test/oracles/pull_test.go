@@ -74,7 +74,7 @@ func (n node) mustPull(upstream *registry) {
 	n.t.Helper()
 	ctx, cancel := context.WithCancel(n.t.Context())
 	defer cancel()
-	client := n.containerd.resolver(ctx, n.certs)
+	client := n.containerd.resolver(ctx, n.configPath())
 	reference := upstream.host() + "/" + repository + ":1"
 	manifest, err := client.resolve(ctx, reference)
 	if err != nil {

@@ -28,7 +28,7 @@ func (version2) referenceHost(ref string) (string, error) {
 func (version2) endpoints(ctx context.Context, host string, o lookup) ([]endpoint, error) {
 	hosts, err := config.ConfigureHosts(ctx, config.HostOptions{
 		HostDir: func(host string) (string, error) {
-			directory, err := config.HostDirFromRoot(o.certs)(host)
+			directory, err := hostDir(o.certs, config.HostDirFromRoot)(host)
 			call(o.found)
 			return directory, err
 		},
@@ -51,7 +51,7 @@ func (version2) endpoints(ctx context.Context, host string, o lookup) ([]endpoin
 func (version2) resolver(ctx context.Context, certs string) resolver {
 	return resolver2{docker.NewResolver(docker.ResolverOptions{
 		Hosts: config.ConfigureHosts(ctx, config.HostOptions{
-			HostDir:      config.HostDirFromRoot(certs),
+			HostDir:      hostDir(certs, config.HostDirFromRoot),
 			UpdateClient: func(client *http.Client) error { closeIdle(ctx, client); return nil },
 		}),
 	})}
