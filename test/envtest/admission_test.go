@@ -210,7 +210,7 @@ func TestWhatIsAdmitted(t *testing.T) {
 
 func TestTheSamplesAreAdmitted(t *testing.T) {
 	g := NewWithT(t)
-	for _, name := range []string{"docker-io", "registry-k8s-io", "several-hosts", "private-upstream"} {
+	for _, name := range []string{"docker-io", "registry-k8s-io", "several-hosts", "private-upstream", "every-other-host"} {
 		objects, err := readManifest("samples/" + name + ".yaml")
 		g.Expect(err).NotTo(HaveOccurred())
 		for _, object := range objects {
@@ -227,6 +227,9 @@ func TestWhatOnlyTheOperatorCanCheckStallsTheHub(t *testing.T) {
 		"expression": {func(hub *v1alpha1.RegistryHub) {
 			hub.Spec.Mirror.FallbackRules = []v1alpha1.FallbackRule{{Name: "broken", Match: "(", Rewrite: "x"}}
 		}, "spec.mirror.fallbackRules[0].match"},
+		"allowed": {func(hub *v1alpha1.RegistryHub) {
+			hub.Spec.Hosts, hub.Spec.Mirror.AllowedHosts = []v1alpha1.RegistryHost{v1alpha1.AnyHost}, []v1alpha1.HostPattern{"a.io:99999"}
+		}, "spec.mirror.allowedHosts[0]"},
 		"tag": {func(hub *v1alpha1.RegistryHub) {
 			hub.Spec.Mirror.Tags.Rules = []v1alpha1.TagRule{{Match: ".*", Policy: v1alpha1.TagPolicyFrozen}, {Match: "(", Policy: v1alpha1.TagPolicyAlways}}
 		}, "spec.mirror.tags.rules[1].match"},
