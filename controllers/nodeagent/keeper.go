@@ -18,7 +18,7 @@ import (
 
 // certsDirectory is what the agent asks of certsd.
 type certsDirectory interface {
-	Reconcile(desired map[string]certsd.Files, adopt map[string]certsd.Adopt) (certsd.Result, error)
+	Reconcile(desired map[string]certsd.Files, adopt map[string]certsd.Adopt, lasting ...string) (certsd.Result, error)
 	Held(host string) (certsd.Files, error)
 	Path(host string) string
 	Restore() error
@@ -131,11 +131,12 @@ func (k *keeper) pass() time.Duration {
 		return Interval
 	}
 	w := wire(configuration, labels, k.tls.write(configuration), syntaxOf(known.runtime))
+	w.layBeside(k.files.Path, k.held)
 	k.prober.Follow(w.targets(), w.interval)
 	o := &outcome{wired: w, health: k.prober.Health()}
 	files := w.inForce(o.health, k.held)
 	var result certsd.Result
-	result, o.err = k.files.Reconcile(files, k.adopters(w))
+	result, o.err = k.files.Reconcile(files, k.adopters(w), w.lasting(files)...)
 	o.failed = result.Failed
 	if o.err == nil {
 		k.tls.sweep(w.files, files, o.failed)

@@ -251,7 +251,7 @@ var errBroken = errors.New("read-only file system")
 
 type brokenFiles struct{}
 
-func (brokenFiles) Reconcile(desired map[string]certsd.Files, _ map[string]certsd.Adopt) (certsd.Result, error) {
+func (brokenFiles) Reconcile(desired map[string]certsd.Files, _ map[string]certsd.Adopt, _ ...string) (certsd.Result, error) {
 	failed := map[string]error{}
 	for host := range desired {
 		failed[host] = errBroken

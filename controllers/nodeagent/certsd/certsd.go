@@ -9,7 +9,8 @@
 //
 // Ours is what is such a link. Everything else in the certs directory is somebody else's and is never touched, but for the
 // directories of hosts that adopt them: those are exchanged for a link of ours in one step, and kept beside. The files of such
-// a host lie in the certs directory itself, so that after a reboot it has what it had before us, behind the hub.
+// a host lie in the certs directory itself, so that after a reboot it has what it had before us, behind the hub. So do those of
+// lasting hosts, which have no upstream to be pulled from instead.
 package certsd
 
 import (
@@ -58,7 +59,9 @@ type Result struct {
 //
 // A host in adopt has what that makes of a directory which somebody else wrote for it, instead of failing. The original is
 // kept in .registryhub#theirs, and put back as it was when the host is not desired any more, or does not adopt.
-func (d *Directory) Reconcile(desired map[string]Files, adopt map[string]Adopt) (Result, error) {
+//
+// The files of lasting hosts outlive a reboot and a loss of power.
+func (d *Directory) Reconcile(desired map[string]Files, adopt map[string]Adopt, lasting ...string) (Result, error) {
 	result := Result{Failed: map[string]error{}}
 	p, err := d.begin()
 	if err != nil {
@@ -72,6 +75,7 @@ func (d *Directory) Reconcile(desired map[string]Files, adopt map[string]Adopt) 
 	result.Unswept = p.sweep()
 	kept, err := p.originals()
 	wanted := p.sortOut(desired, adopt, kept, result.Failed)
+	p.makeLast(wanted, lasting, result.Failed)
 	given, failed := p.giveBack(kept, wanted)
 	withdrawn, unwithdrawn := p.withdraw(wanted, without(kept, given))
 	result.Withdrawn = slices.Sorted(slices.Values(append(given, withdrawn...)))
@@ -84,7 +88,7 @@ func (d *Directory) Reconcile(desired map[string]Files, adopt map[string]Adopt) 
 			result.Failed[host] = err
 		}
 	}
-	p.tidy(without(kept, given))
+	result.Unswept = errors.Join(result.Unswept, p.tidy(without(kept, given)))
 	return result, errors.Join(err, failed, unwithdrawn, p.settle())
 }
 
@@ -120,8 +124,7 @@ func (d *Directory) Restore() error {
 	if err := p.sweep(); err != nil {
 		return err
 	}
-	p.tidy(without(kept, given))
-	return nil
+	return p.tidy(without(kept, given))
 }
 
 // sortOut finds what each desired host is to have that is ours to wire. The others go to failed.
