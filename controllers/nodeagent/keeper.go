@@ -130,10 +130,11 @@ func (k *keeper) pass() time.Duration {
 		k.applied.Store(k.applied.Load() || known.nothingAsked())
 		return Interval
 	}
+	configuration, declined := k.proving.sandbox().decline(configuration)
 	w := wire(configuration, labels, k.tls.write(configuration), syntaxOf(known.runtime))
 	w.layBeside(k.files.Path, k.held)
 	k.prober.Follow(w.targets(), w.interval)
-	o := &outcome{wired: w, health: k.prober.Health()}
+	o := &outcome{wired: w, health: k.prober.Health(), declined: w.declined(declined)}
 	files := w.inForce(o.health, k.held)
 	var result certsd.Result
 	result, o.err = k.files.Reconcile(files, k.adopters(w), w.lasting(files)...)
