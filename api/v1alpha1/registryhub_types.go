@@ -150,6 +150,7 @@ type ProxySpec struct {
 }
 
 // NodesSpec says which nodes pull through a hub, and how.
+// +kubebuilder:validation:XValidation:rule="!(has(self.fallback) && self.fallback == 'None' && has(self.foreignConfig) && self.foreignConfig == 'Adopt')",message="spec.nodes.fallback None cannot go with spec.nodes.foreignConfig Adopt: what somebody else wrote for a host is another place to pull from"
 type NodesSpec struct {
 	// selector chooses the nodes by their labels. Default: every Linux node.
 	// Example: {matchLabels: {zone: a}}.
@@ -169,7 +170,27 @@ type NodesSpec struct {
 	// +optional
 	// +kubebuilder:default=Leave
 	ForeignConfig ForeignConfig `json:"foreignConfig,omitempty"`
+
+	// fallback says what becomes of pulls while the hub does not answer a node. Upstream: they go to the upstream. None:
+	// they fail, as in a cluster that cannot reach the upstream and should not try; the hub's hosts stay on the node, through
+	// a reboot too. None is refused, with FallbackRefused, for the hosts that images come from which the hub itself needs
+	// to start; pulls go to the upstream meanwhile. Default: Upstream.
+	// +optional
+	// +kubebuilder:default=Upstream
+	Fallback NodeFallback `json:"fallback,omitempty"`
 }
+
+// NodeFallback is what becomes of a node's pulls while a hub does not answer.
+// +kubebuilder:validation:Enum=Upstream;None
+type NodeFallback string
+
+// What a NodeFallback can be.
+const (
+	// NodeFallbackUpstream has them go to the upstream.
+	NodeFallbackUpstream NodeFallback = "Upstream"
+	// NodeFallbackNone has them fail.
+	NodeFallbackNone NodeFallback = "None"
+)
 
 // ForeignConfig is what becomes of somebody else's configuration of a host.
 // +kubebuilder:validation:Enum=Leave;Adopt
