@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -72,13 +73,15 @@ func NewManager(cluster *rest.Config, configuration *configv1alpha1.OperatorConf
 	return mgr, setup(mgr, configuration)
 }
 
-// cacheOptions keeps the cache to the operator's own namespace, and to what is read of Nodes and Pods.
+// cacheOptions keeps the cache to the operator's own namespace, and to what is read of Nodes, Pods and DaemonSets.
 func cacheOptions(namespace string) cache.Options {
 	return cache.Options{
 		DefaultNamespaces: map[string]cache.Config{namespace: {}},
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Node{}: {Transform: nodes.Slim},
 			&corev1.Pod{}:  {Transform: slimPod, Label: resources.WatchedPods()},
+			// Everybody's: what hubs cannot do without must not be to be had through them alone.
+			&appsv1.DaemonSet{}: {Namespaces: map[string]cache.Config{cache.AllNamespaces: {}}, Transform: nodes.SlimDaemonSet(namespace)},
 		},
 	}
 }

@@ -33,6 +33,9 @@ const (
 	// ReasonHostConflict (Ready, Stalled; NodesWired when no host is left): an older hub claims one of the hosts on
 	// a node that both select.
 	ReasonHostConflict = "HostConflict"
+	// ReasonFallbackRefused (Ready, Stalled): the hub's fallback is None, and images that a hub needs to start come from one of
+	// its hosts; the message names them. Nodes pull past the hub while it does not answer, as with Upstream.
+	ReasonFallbackRefused = "FallbackRefused"
 	// ReasonInvalidSpec (Ready, Stalled, ProxyAvailable, CertificateReady): the spec holds something that cannot be checked when it is
 	// applied, such as a regular expression that does not compile; the message names the field.
 	ReasonInvalidSpec = "InvalidSpec"

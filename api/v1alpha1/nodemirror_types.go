@@ -102,6 +102,9 @@ const (
 	// NodeReasonHubUnreachable: the hub has not answered the node for a minute. Its hosts were withdrawn from the node
 	// within seconds, and come back when it answers again, with the exception gone.
 	NodeReasonHubUnreachable = "HubUnreachable"
+	// NodeReasonFallbackRefused: the hub's fallback is None, and the image that every Pod of the node begins with comes from
+	// the host. The host is wired with the upstream to fall back to.
+	NodeReasonFallbackRefused = "FallbackRefused"
 	// NodeReasonReadOnlyHost: the certs directory is on a file system that cannot be written, as on Talos.
 	NodeReasonReadOnlyHost = "ReadOnlyHost"
 	// NodeReasonConfigPathUnset: the host did not prove to be wired, and containerd's config_path does not name the

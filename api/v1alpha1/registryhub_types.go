@@ -73,6 +73,7 @@ type RegistryHubList struct {
 // +kubebuilder:validation:XValidation:rule="has(self.mirror) && self.hosts.exists(h, h == '*') ? !has(self.mirror.upstreams) || size(self.mirror.upstreams) == 0 : true",message="spec.mirror.upstreams cannot be given with the host *: each host that it stands for is its own upstream; make a hub for a host that is to have others"
 // +kubebuilder:validation:XValidation:rule="has(self.mirror) && self.hosts.exists(h, h == '*') ? !has(self.mirror.fallbackRules) || size(self.mirror.fallbackRules) == 0 : true",message="spec.mirror.fallbackRules cannot be given with the host *: a rule is for one registry, and another may have a stranger under the name that it asks for; make a hub for the registry"
 // +kubebuilder:validation:XValidation:rule="self.hosts.exists(h, h == '*') ? !(has(self.nodes.foreignConfig) && self.nodes.foreignConfig == 'Adopt') : true",message="spec.nodes.foreignConfig cannot be Adopt with the host *: nothing is adopted for it, and what nodes have for single hosts stays in force"
+// +kubebuilder:validation:XValidation:rule="self.hosts.exists(h, h == '*') ? !(has(self.nodes.fallback) && self.nodes.fallback == 'None') : true",message="spec.nodes.fallback cannot be None with the host *: what is pulled from nowhere else must be named, so make a hub for each such host"
 type RegistryHubSpec struct {
 	// hosts are the registry hosts that the hub stands for, as they are written in image references:
 	// "docker.io", "registry.k8s.io", "10.0.0.1:5000", "[fd00::1]:5000". No scheme, no path. Or "*", alone: every host
@@ -158,6 +159,7 @@ type ProxySpec struct {
 }
 
 // NodesSpec says which nodes pull through a hub, and how.
+// +kubebuilder:validation:XValidation:rule="!(has(self.fallback) && self.fallback == 'None' && has(self.foreignConfig) && self.foreignConfig == 'Adopt')",message="spec.nodes.fallback None cannot go with spec.nodes.foreignConfig Adopt: what somebody else wrote for a host is another place to pull from"
 type NodesSpec struct {
 	// selector chooses the nodes by their labels. Default: every Linux node.
 	// Example: {matchLabels: {zone: a}}.
@@ -177,7 +179,27 @@ type NodesSpec struct {
 	// +optional
 	// +kubebuilder:default=Leave
 	ForeignConfig ForeignConfig `json:"foreignConfig,omitempty"`
+
+	// fallback says what becomes of pulls while the hub does not answer a node. Upstream: they go to the upstream. None:
+	// they fail, as in a cluster that cannot reach the upstream and should not try; the hub's hosts stay on the node, through
+	// a reboot too. None is refused, with FallbackRefused, for the hosts that images come from which the hub itself needs
+	// to start; pulls go to the upstream meanwhile. Default: Upstream.
+	// +optional
+	// +kubebuilder:default=Upstream
+	Fallback NodeFallback `json:"fallback,omitempty"`
 }
+
+// NodeFallback is what becomes of a node's pulls while a hub does not answer.
+// +kubebuilder:validation:Enum=Upstream;None
+type NodeFallback string
+
+// What a NodeFallback can be.
+const (
+	// NodeFallbackUpstream has them go to the upstream.
+	NodeFallbackUpstream NodeFallback = "Upstream"
+	// NodeFallbackNone has them fail.
+	NodeFallbackNone NodeFallback = "None"
+)
 
 // ForeignConfig is what becomes of somebody else's configuration of a host.
 // +kubebuilder:validation:Enum=Leave;Adopt

@@ -53,6 +53,7 @@ func (w wiring) inForce(known health, held func(host string) certsd.Files) map[s
 			}
 		}
 	}
+	w.keepStaying(files, held)
 	return files
 }
 

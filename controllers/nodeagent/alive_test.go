@@ -42,8 +42,8 @@ func TestOnlyHubsThatAnswerAreWritten(t *testing.T) {
 		"one that answers":                         {hub("a", "x.io"), probe.Health{State: probe.Alive, Seen: true}, []string{"x.io"}},
 		"one of which nothing is known":            {hub("a", "x.io"), unknownSince(0), []string{}},
 		"one that never answered":                  {hub("a", "x.io"), deadSince(0, false), []string{}},
-		"one that stays, and answers not":          {staying(hub("a", "x.io")), deadSince(0, false), []string{"x.io"}},
-		"one that stays, and is not known":         {staying(hub("a", "x.io")), unknownSince(0), []string{"x.io"}},
+		"one that stays, and answers not":          {staying(hub("a", "x.io")), deadSince(0, false), []string{".registryhub#hosts", "x.io"}},
+		"one that stays, and is not known":         {staying(hub("a", "x.io")), unknownSince(0), []string{".registryhub#hosts", "x.io"}},
 		"one that answered, and does not any more": {hub("a", "x.io"), deadSince(0, true), []string{}},
 	} {
 		t.Run(sentence, func(t *testing.T) {

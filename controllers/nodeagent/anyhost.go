@@ -10,19 +10,19 @@ import (
 // bringAbout makes the files what they should be. With a hub for every other host, the hosts that would be hidden by it are
 // found first; where they cannot be, it is taken out of the files.
 func (k *keeper) bringAbout(w wiring, files map[string]certsd.Files) (certsd.Result, error) {
-	if files[configv1alpha1.AnyHost] == nil {
-		return k.files.ReconcileBeside(nil, files, k.adopters(w))
+	var unsafe error
+	desired := certsd.Desired{Hosts: files, Adopt: k.adopters(w), Lasting: w.lasting(files)}
+	if files[configv1alpha1.AnyHost] != nil {
+		if desired.Elsewhere, unsafe = k.roots.hosts(); unsafe != nil {
+			delete(files, configv1alpha1.AnyHost)
+		}
 	}
-	elsewhere, unsafe := k.roots.hosts()
-	if unsafe != nil {
-		delete(files, configv1alpha1.AnyHost)
-	}
-	result, err := k.files.ReconcileBeside(elsewhere, files, k.adopters(w))
+	result, err := k.files.Reconcile(desired)
 	if unsafe != nil {
 		result.Failed[configv1alpha1.AnyHost] = unsafe
 		return result, err
 	}
-	result.Theirs = joined(elsewhere, result.Theirs)
+	result.Theirs = joined(desired.Elsewhere, result.Theirs)
 	return result, err
 }
 

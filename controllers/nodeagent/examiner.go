@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"time"
 
 	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/api/v1alpha1"
@@ -35,6 +36,15 @@ func (e examiner) explain(ctx context.Context, target proof.Target, err error) p
 	}
 	return proof.Failure{MayPass: true, Reason: v1alpha1.NodeReasonCanaryFailed, Message: fmt.Sprintf("%s is not pulled through its hub, though the runtime's configuration lets it: %v. "+
 		"See that the runtime can reach the hub as the agent can (an HTTP proxy in its environment needs the hub's address in NO_PROXY), and what its log says", target.Host, err)}
+}
+
+// lookTimeout bounds a look that somebody waits for.
+const lookTimeout = time.Second
+
+func (e examiner) lookSoon() doctor.Node {
+	ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
+	defer cancel()
+	return e.look(ctx)
 }
 
 // look gathers what is known of the node.

@@ -18,7 +18,7 @@ import (
 
 // certsDirectory is what the agent asks of certsd.
 type certsDirectory interface {
-	ReconcileBeside(elsewhere map[string]string, desired map[string]certsd.Files, adopt map[string]certsd.Adopt) (certsd.Result, error)
+	Reconcile(desired certsd.Desired) (certsd.Result, error)
 	Held(host string) (certsd.Files, error)
 	Path(host string) string
 	Restore() error
@@ -132,9 +132,11 @@ func (k *keeper) pass() time.Duration {
 		k.applied.Store(k.applied.Load() || known.nothingAsked())
 		return Interval
 	}
+	configuration, declined := k.proving.sandbox().decline(configuration)
 	w := wire(configuration, labels, k.tls.write(configuration), syntaxOf(known.runtime))
+	w.layBeside(k.files.Path, k.held)
 	k.prober.Follow(w.targets(), w.interval)
-	o := &outcome{wired: w, health: k.prober.Health()}
+	o := &outcome{wired: w, health: k.prober.Health(), declined: w.declined(declined)}
 	files := w.inForce(o.health, k.held)
 	var result certsd.Result
 	result, o.err = k.bringAbout(w, files)

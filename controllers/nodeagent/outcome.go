@@ -15,6 +15,8 @@ type outcome struct {
 	failed map[string]error
 	// bypassing are the hosts that the hub for every other host does not have, since somebody else's directory leads them.
 	bypassing map[string]error
+	// declined are the hosts of hubs that have a fallback here which they are not to have.
+	declined map[string]error
 	// proofs are what is known of the hosts in force; nil where nothing is proven.
 	proofs proofs
 	// err is what concerns no single host: after it the revision is not in force.
@@ -27,7 +29,7 @@ func (o outcome) status(previous v1alpha1.NodeMirrorStatus, now time.Time) v1alp
 	return v1alpha1.NodeMirrorStatus{
 		Revision:       o.revision(previous.Revision, missing),
 		ProvenRevision: o.provenRevision(previous.ProvenRevision, missing),
-		Exceptions:     o.wired.exceptions(o.failed, missing, o.unproven(previous), o.bypassing),
+		Exceptions:     o.wired.exceptions(o.failed, missing, o.declined, o.unproven(previous), o.bypassing),
 	}
 }
 

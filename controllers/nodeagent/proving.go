@@ -30,7 +30,9 @@ type proving struct {
 	prover
 	// started is when the runtime did: what was proven of an earlier one says nothing of this one.
 	started func() time.Time
-	close   func()
+	// sandboxes knows what the runtime begins every Pod with.
+	sandboxes *sandbox
+	close     func()
 }
 
 // newProving asks the runtime that is at home where the certs directory is.
@@ -45,11 +47,21 @@ func newProving(options Options, log logr.Logger) (*proving, error) {
 	}
 	host := os.DirFS("/")
 	e := examiner{host: host, layout: layout, certs: options.CertsDirectory, runtime: client}
+	started := func() time.Time { return startOf(host, layout.Socket) }
 	return &proving{
-		prover:  proof.New(proof.Options{Images: client, Explain: e.explain, Interval: options.CanaryInterval, Logger: log}),
-		started: func() time.Time { return startOf(host, layout.Socket) },
-		close:   func() { _ = client.Close() }, // which fails when it was closed before
+		prover:    proof.New(proof.Options{Images: client, Explain: e.explain, Interval: options.CanaryInterval, Logger: log}),
+		started:   started,
+		sandboxes: &sandbox{look: e.lookSoon, started: started},
+		close:     func() { _ = client.Close() }, // which fails when it was closed before
 	}, nil
+}
+
+// sandbox is nil where the runtime is asked nothing.
+func (p *proving) sandbox() *sandbox {
+	if p == nil {
+		return nil
+	}
+	return p.sandboxes
 }
 
 // startOf is when a runtime began to listen, which it does at its start: it makes its socket anew.

@@ -15,11 +15,14 @@ func reasonOf(err error) string {
 	var unreachable *unreachableError
 	var unproven *unprovenError
 	var unknownRoots *unknownRootsError
+	var declined *declinedError
 	switch {
 	case errors.As(err, &foreign), errors.As(err, &unadopted):
 		return v1alpha1.NodeReasonForeignHostsFile
 	case errors.As(err, &unreachable):
 		return v1alpha1.NodeReasonHubUnreachable
+	case errors.As(err, &declined):
+		return v1alpha1.NodeReasonFallbackRefused
 	case errors.Is(err, errNoClientCertificate):
 		return v1alpha1.NodeReasonNoClientCertificate
 	case errors.As(err, &unproven):

@@ -251,9 +251,9 @@ var errBroken = errors.New("read-only file system")
 
 type brokenFiles struct{}
 
-func (brokenFiles) ReconcileBeside(_ map[string]string, desired map[string]certsd.Files, _ map[string]certsd.Adopt) (certsd.Result, error) {
+func (brokenFiles) Reconcile(desired certsd.Desired) (certsd.Result, error) {
 	failed := map[string]error{}
-	for host := range desired {
+	for host := range desired.Hosts {
 		failed[host] = errBroken
 	}
 	return certsd.Result{Failed: failed}, errBroken

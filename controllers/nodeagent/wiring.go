@@ -22,6 +22,8 @@ type wiring struct {
 	files map[string]certsd.Files
 	// adopt are the hosts that may have somebody else's files behind the hub, and what is to stand in front.
 	adopt map[string]hoststoml.File
+	// stay are the hosts of hubs that stay on the node, whose files a reboot must leave, and what those say.
+	stay map[string]hoststoml.File
 	// hubs that have the hosts: host -> hub.
 	hubs map[string]string
 	// entries of those hubs: hub -> what the configuration says of it.
@@ -34,7 +36,7 @@ type wiring struct {
 func wire(configuration *configv1alpha1.NodeConfiguration, node labels.Set, tls tlsPaths, understood syntax) wiring {
 	w := wiring{
 		revision: configuration.Revision, interval: configuration.ProbeInterval.Duration,
-		files: map[string]certsd.Files{}, adopt: map[string]hoststoml.File{}, hubs: map[string]string{},
+		files: map[string]certsd.Files{}, adopt: map[string]hoststoml.File{}, stay: map[string]hoststoml.File{}, hubs: map[string]string{},
 		entries: map[string]configv1alpha1.NodeHub{}, refused: map[string]error{},
 	}
 	for _, hub := range configuration.Hubs {
@@ -85,6 +87,9 @@ func (w wiring) add(hub configv1alpha1.NodeHub, host string, file hoststoml.File
 	w.files[host] = certsd.Files{hostsFile: data}
 	if hub.AdoptForeign {
 		w.adopt[host] = file
+	}
+	if hub.Stays() {
+		w.stay[host] = file
 	}
 }
 

@@ -9,18 +9,18 @@ import (
 )
 
 // NextConfiguration is what all nodes should be told: pure, of what they were told, the highest revision that any
-// of them reported, the hubs, the hosts that hubs lost to older ones, how many nodes there are, and the bundle that nodes
-// trust ("": what they trust now). It returns present itself when there is nothing to change.
+// of them reported, the hubs, the hosts that hubs lost to older ones, the images that hubs need to start, how many nodes there
+// are, and the bundle that nodes trust ("": what they trust now). It returns present itself when there is nothing to change.
 //
 // The revision grows with every change, and an entry has that of its last change. A revision must never come twice
 // with different content, so what was lost, or set back by hand, begins anew above all that was reported.
-func NextConfiguration(present *configv1alpha1.NodeConfiguration, reported int64, hubs []v1alpha1.RegistryHub, conflicts map[string][]Conflict, nodes int, bundle string) *configv1alpha1.NodeConfiguration {
+func NextConfiguration(present *configv1alpha1.NodeConfiguration, reported int64, hubs []v1alpha1.RegistryHub, conflicts map[string][]Conflict, needs []Need, nodes int, bundle string) *configv1alpha1.NodeConfiguration {
 	trusted := present != nil && present.Revision >= reported
 	floor := reported
 	if present != nil {
 		floor, bundle = max(floor, present.Revision), cmp.Or(bundle, present.CABundle)
 	}
-	next := &configv1alpha1.NodeConfiguration{Revision: floor + 1, CABundle: bundle, Hubs: nextEntries(present, hubs, conflicts)}
+	next := &configv1alpha1.NodeConfiguration{Revision: floor + 1, CABundle: bundle, Hubs: nextEntries(present, hubs, conflicts, needs)}
 	for i := range next.Hubs {
 		next.Hubs[i].Revision = next.Revision
 		if was := entryOf(present, next.Hubs[i]); trusted && was != nil && was.Revision <= present.Revision {
@@ -37,13 +37,13 @@ func NextConfiguration(present *configv1alpha1.NodeConfiguration, reported int64
 	return next
 }
 
-func nextEntries(present *configv1alpha1.NodeConfiguration, hubs []v1alpha1.RegistryHub, conflicts map[string][]Conflict) []configv1alpha1.NodeHub {
+func nextEntries(present *configv1alpha1.NodeConfiguration, hubs []v1alpha1.RegistryHub, conflicts map[string][]Conflict, needs []Need) []configv1alpha1.NodeHub {
 	var entries []configv1alpha1.NodeHub
 	for _, hub := range oldestFirst(hubs) {
 		if _, err := selectorOf(hub); err != nil || !hub.DeletionTimestamp.IsZero() {
 			continue
 		}
-		if entry := nextEntry(hub, FindEntry(present, hub), conflicts[hub.Name]); entry != nil {
+		if entry := nextEntry(hub, FindEntry(present, hub), conflicts[hub.Name], RefusedFallback(hub, needs)); entry != nil {
 			entries = append(entries, *entry)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -11,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
@@ -37,6 +39,7 @@ func (r *ConfigurationReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&corev1.ConfigMap{}, toKey, builder.WithPredicates(Named(configv1alpha1.BundleName))).
 		Watches(&v1alpha1.RegistryHub{}, toKey).
 		Watches(&corev1.Node{}, toKey, builder.WithPredicates(Relevant())).
+		Watches(&appsv1.DaemonSet{}, toKey, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(Once(r.key())).
 		Complete(r)
 }
@@ -83,7 +86,12 @@ func (r *ConfigurationReconciler) next(ctx context.Context, present *configv1alp
 	if err != nil {
 		return nil, err
 	}
-	return NextConfiguration(present, highestRevision(snapshot), hubs.Items, Conflicts(hubs.Items, snapshot.Nodes), len(snapshot.Nodes), bundle), nil
+	needs, err := Needs(ctx, r.Client, r.Settings)
+	if err != nil {
+		return nil, err
+	}
+	conflicts := Conflicts(hubs.Items, snapshot.Nodes)
+	return NextConfiguration(present, highestRevision(snapshot), hubs.Items, conflicts, needs, len(snapshot.Nodes), bundle), nil
 }
 
 // bundle is what nodes are to trust; "" while it is not there.

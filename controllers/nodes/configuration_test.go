@@ -144,11 +144,11 @@ func TestNextConfiguration(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := nodes.NextConfiguration(tc.present, tc.reported, tc.hubs, nodes.Conflicts(tc.hubs, nil), 0, "")
+			got := nodes.NextConfiguration(tc.present, tc.reported, tc.hubs, nodes.Conflicts(tc.hubs, nil), nil, 0, "")
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("next (-want +got):\n%s", diff)
 			}
-			if again := nodes.NextConfiguration(got, max(tc.reported, got.Revision), tc.hubs, nodes.Conflicts(tc.hubs, nil), 0, ""); again != got {
+			if again := nodes.NextConfiguration(got, max(tc.reported, got.Revision), tc.hubs, nodes.Conflicts(tc.hubs, nil), nil, 0, ""); again != got {
 				t.Errorf("it is not at rest: %+v became %+v", got, again)
 			}
 		})
@@ -164,7 +164,7 @@ func TestTheConfigurationCarriesTheBundle(t *testing.T) {
 		"old": old,
 		"":    old,
 	} {
-		if diff := cmp.Diff(want, nodes.NextConfiguration(old, 2, hubs, nil, 0, bundle)); diff != "" {
+		if diff := cmp.Diff(want, nodes.NextConfiguration(old, 2, hubs, nil, nil, 0, bundle)); diff != "" {
 			t.Errorf("bundle %q (-want +got):\n%s", bundle, diff)
 		}
 	}
@@ -173,7 +173,7 @@ func TestTheConfigurationCarriesTheBundle(t *testing.T) {
 func TestAHubForNodesAloneAsksForTheirCertificate(t *testing.T) {
 	t.Parallel()
 	hubs := []v1alpha1.RegistryHub{with(hub("a", 1, "a.example"), forNodes)}
-	next := nodes.NextConfiguration(configuration(2, entry("a", 2, "a.example")), 2, hubs, nil, 0, "")
+	next := nodes.NextConfiguration(configuration(2, entry("a", 2, "a.example")), 2, hubs, nil, nil, 0, "")
 	if got := next.Hubs[0]; !got.ClientCertificate || got.Revision != 3 {
 		t.Errorf("%+v, want a client certificate from revision 3 on", got)
 	}
@@ -187,14 +187,14 @@ func TestAHubForEveryOtherHostTellsNodesForWhich(t *testing.T) {
 	anyHost := hub("any", 1, "*")
 	told := entry("any", 2, "*")
 	told.AllowedHosts = []string{"*.gcr.io", "quay.io"}
-	first := nodes.NextConfiguration(configuration(1), 1, []v1alpha1.RegistryHub{with(anyHost, patterns("quay.io", "*.gcr.io"))}, nil, 0, "")
+	first := nodes.NextConfiguration(configuration(1), 1, []v1alpha1.RegistryHub{with(anyHost, patterns("quay.io", "*.gcr.io"))}, nil, nil, 0, "")
 	if diff := cmp.Diff(configuration(2, told), first); diff != "" {
 		t.Errorf("the entry (-want +got):\n%s", diff)
 	}
-	if again := nodes.NextConfiguration(first, 2, []v1alpha1.RegistryHub{with(anyHost, patterns("*.gcr.io", "quay.io"))}, nil, 0, ""); again != first {
+	if again := nodes.NextConfiguration(first, 2, []v1alpha1.RegistryHub{with(anyHost, patterns("*.gcr.io", "quay.io"))}, nil, nil, 0, ""); again != first {
 		t.Errorf("another order of the patterns is another revision: %+v", again)
 	}
-	if changed := nodes.NextConfiguration(first, 2, []v1alpha1.RegistryHub{with(anyHost, patterns("quay.io"))}, nil, 0, ""); changed.Revision != 3 {
+	if changed := nodes.NextConfiguration(first, 2, []v1alpha1.RegistryHub{with(anyHost, patterns("quay.io"))}, nil, nil, 0, ""); changed.Revision != 3 {
 		t.Errorf("another list is revision %d, want 3", changed.Revision)
 	}
 }

@@ -12,8 +12,8 @@ import (
 )
 
 // WantedEntry is what the nodes should be told of a hub at this endpoint: all but the revision. Its hosts are
-// those that no older hub has; there may be none left.
-func WantedEntry(hub *v1alpha1.RegistryHub, endpoint string, conflicts []Conflict) configv1alpha1.NodeHub {
+// those that no older hub has; there may be none left. Its fallback is the upstream where None is refused.
+func WantedEntry(hub *v1alpha1.RegistryHub, endpoint string, conflicts []Conflict, refused []Need) configv1alpha1.NodeHub {
 	return configv1alpha1.NodeHub{
 		Name:              hub.Name,
 		UID:               string(hub.UID),
@@ -24,7 +24,16 @@ func WantedEntry(hub *v1alpha1.RegistryHub, endpoint string, conflicts []Conflic
 		DialTimeout:       hub.Spec.Nodes.DialTimeout,
 		Selector:          hub.Spec.Nodes.Selector,
 		AdoptForeign:      hub.Spec.Nodes.ForeignConfig == v1alpha1.ForeignConfigAdopt,
+		Fallback:          fallback(hub, refused),
 	}
+}
+
+// fallback is left out for Upstream: an entry that was written before there was a choice stays as it is.
+func fallback(hub *v1alpha1.RegistryHub, refused []Need) configv1alpha1.NodeFallback {
+	if hub.Spec.Nodes.Fallback == v1alpha1.NodeFallbackNone && len(refused) == 0 {
+		return configv1alpha1.NodeFallbackNone
+	}
+	return ""
 }
 
 func uncontested(hub *v1alpha1.RegistryHub, conflicts []Conflict) []string {
@@ -64,10 +73,10 @@ func FindEntry(configuration *configv1alpha1.NodeConfiguration, hub *v1alpha1.Re
 // New wiring goes out only while the proxy serves with the configuration of this very spec: a node must not be led
 // to a proxy that does not know the host yet. Until then, and while the proxy is down for a moment, what the nodes
 // have stays in force, less the hosts that the hub does not have any more.
-func nextEntry(hub *v1alpha1.RegistryHub, present *configv1alpha1.NodeHub, conflicts []Conflict) *configv1alpha1.NodeHub {
-	wanted := WantedEntry(hub, hub.Status.Endpoint, conflicts)
+func nextEntry(hub *v1alpha1.RegistryHub, present *configv1alpha1.NodeHub, conflicts []Conflict, refused []Need) *configv1alpha1.NodeHub {
+	wanted := WantedEntry(hub, hub.Status.Endpoint, conflicts, refused)
 	if !conditions.IsTrue(hub.Status.Conditions, v1alpha1.ConditionProxyAvailable, hub.Generation) {
-		if present == nil || present.Endpoint != wanted.Endpoint {
+		if present == nil || !awaits(present, &wanted) {
 			return nil
 		}
 		wanted.Hosts = slices.DeleteFunc(wanted.Hosts, func(host string) bool {
@@ -78,4 +87,18 @@ func nextEntry(hub *v1alpha1.RegistryHub, present *configv1alpha1.NodeHub, confl
 		return nil
 	}
 	return &wanted
+}
+
+// awaits makes what is wanted of a hub whose proxy does not serve go with what the nodes have, and says whether it can. The
+// upstream is not taken from the nodes meanwhile; they get it back at once. A hub without fallback that has moved stays where
+// it was: withdrawn, it would let pulls past.
+func awaits(present, wanted *configv1alpha1.NodeHub) bool {
+	if !present.Stays() {
+		wanted.Fallback = present.Fallback
+	}
+	if present.Endpoint != wanted.Endpoint && !wanted.Stays() {
+		return false
+	}
+	wanted.Endpoint = present.Endpoint
+	return true
 }

@@ -35,7 +35,7 @@ func TestTheProbeIntervalGrowsWithTheNodes(t *testing.T) {
 			if tc.present != 0 {
 				present.ProbeInterval = &metav1.Duration{Duration: tc.present}
 			}
-			got := nodes.NextConfiguration(present, 5, nil, nil, tc.nodes, "")
+			got := nodes.NextConfiguration(present, 5, nil, nil, nil, tc.nodes, "")
 			changed := max(tc.want, 2*s) != max(tc.present, 2*s)
 			if (got != present) != changed || (got.Revision == 6) != changed {
 				t.Errorf("revision %d, want a change %v", got.Revision, changed)

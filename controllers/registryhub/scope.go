@@ -26,6 +26,7 @@ type scope struct {
 
 	// The hub among the others, and what the nodes make of it.
 	conflicts     []nodes.Conflict
+	refused       []nodes.Need
 	snapshot      nodes.Snapshot
 	configuration *configv1alpha1.NodeConfiguration
 
@@ -67,6 +68,11 @@ func (r *Reconciler) observe(ctx context.Context, hub *v1alpha1.RegistryHub) (*s
 		return nil, err
 	}
 	s.conflicts = nodes.Conflicts(hubs.Items, s.snapshot.Nodes)[hub.Name]
+	needs, err := nodes.Needs(ctx, r.Client, r.Settings)
+	if err != nil {
+		return nil, err
+	}
+	s.refused = nodes.RefusedFallback(hub, needs)
 	if _, s.configuration, err = nodes.ReadConfiguration(ctx, r.Client, r.Settings.Namespace); err != nil {
 		return nil, err
 	}

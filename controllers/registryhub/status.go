@@ -62,7 +62,7 @@ func nodesStatus(s *scope) *v1alpha1.NodesStatus {
 		if s.hub.Status.Nodes == nil {
 			return nil
 		}
-		entry = new(nodes.WantedEntry(s.hub, s.endpoint(), s.conflicts))
+		entry = new(nodes.WantedEntry(s.hub, s.endpoint(), s.conflicts, s.refused))
 	}
 	figures := nodes.Count(s.snapshot, *entry, s.now, s.grace)
 	return &v1alpha1.NodesStatus{

@@ -103,6 +103,37 @@ func deleted(s *scope) { s.hub.DeletionTimestamp = new(metav1.NewTime(now)) }
 
 func contested(s *scope) { s.conflicts = []nodes.Conflict{{Host: "a.example", Older: "older"}} }
 
+func noFallback(s *scope) { s.hub.Spec.Nodes.Fallback = v1alpha1.NodeFallbackNone }
+
+func staying(s *scope) { s.configuration.Hubs[0].Fallback = configv1alpha1.NodeFallbackNone }
+
+func refusedBy(host string) func(*scope) {
+	return func(s *scope) {
+		s.refused = []nodes.Need{{Host: host, Workload: "DaemonSet kube-system/kube-proxy", Image: host + "/kube-proxy:v1"}}
+	}
+}
+
+func sandboxFrom(n *nodes.Node) {
+	n.Exceptions = []v1alpha1.NodeException{{Hub: "a", Host: "a.example", Reason: v1alpha1.NodeReasonFallbackRefused, Message: "its sandbox"}}
+}
+
+func TestARefusalNamesWhatItIsFor(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		scope *scope
+		want  []string
+	}{
+		"by the manager": {healthy(noFallback, refusedBy("a.example")), []string{"a.example/kube-proxy:v1 of DaemonSet kube-system/kube-proxy", "pulls go to the upstream"}},
+		"by a node":      {healthy(noFallback, staying, firstNode(sandboxFrom)), []string{"node n1: its sandbox"}},
+	} {
+		for _, want := range tc.want {
+			if refused := fallbackRefused(tc.scope); refused == nil || !strings.Contains(refused.message, want) {
+				t.Errorf("%s: no %q in %+v", name, want, refused)
+			}
+		}
+	}
+}
+
 func TestConditions(t *testing.T) {
 	t.Parallel()
 	const good = "StorageReady=True/VolumeBound CertificateReady=True/PlainHTTP ProxyAvailable=True/Available NodesWired=True/NodesWired"
@@ -146,8 +177,16 @@ func TestConditions(t *testing.T) {
 		"no node has an agent":           {healthy(everyNode(agentless)), waiting(strings.Replace(good, "True/NodesWired", "False/Wiring", 1))},
 		"no node is Ready":               {healthy(everyNode(notReady)), "Ready=True/Ready " + strings.Replace(good, "True/NodesWired", "True/NoNodes", 1)},
 		"an older hub has the host":      {healthy(contested), "Ready=False/HostConflict Stalled=True/HostConflict " + strings.Replace(good, "True/NodesWired", "False/HostConflict", 1)},
-		"deleted":                        {healthy(deleted), "Ready=False/Deleting Reconciling=True/Deleting"},
-		"deleted, and contested":         {healthy(deleted, contested, func(s *scope) { s.awaited = []string{"node n1"} }), "Ready=False/Deleting Reconciling=True/Deleting"},
+		"its fallback is refused":        {healthy(noFallback, refusedBy("a.example")), "Ready=False/FallbackRefused Stalled=True/FallbackRefused " + good},
+		"its fallback is refused on a node": {
+			healthy(noFallback, staying, firstNode(sandboxFrom)),
+			"Ready=False/FallbackRefused Stalled=True/FallbackRefused " + strings.Replace(good, "True/NodesWired", "False/NodesFailing", 1),
+		},
+		"it was refused on a node, which has not heard": {healthy(firstNode(sandboxFrom)), waiting(strings.Replace(good, "True/NodesWired", "False/NodesFailing", 1))},
+		"no fallback": {healthy(noFallback, staying), "Ready=True/Ready " + good},
+		"no fallback, and the nodes are not told": {healthy(noFallback), waiting(strings.Replace(good, "True/NodesWired", "False/Wiring", 1))},
+		"deleted":                {healthy(deleted), "Ready=False/Deleting Reconciling=True/Deleting"},
+		"deleted, and contested": {healthy(deleted, contested, func(s *scope) { s.awaited = []string{"node n1"} }), "Ready=False/Deleting Reconciling=True/Deleting"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -64,6 +64,9 @@ func stalledBy(s *scope, gates []metav1.Condition) *problem {
 	if len(s.conflicts) > 0 {
 		return &problem{reason: v1alpha1.ReasonHostConflict, message: describe(s.conflicts)}
 	}
+	if refused := fallbackRefused(s); refused != nil {
+		return refused
+	}
 	for _, gate := range gates {
 		if needsAPerson[gate.Reason] {
 			return &problem{reason: gate.Reason, message: gate.Message}

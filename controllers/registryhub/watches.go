@@ -44,7 +44,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&corev1.Node{}, all, builder.WithPredicates(nodes.Relevant())).
 		Watches(&v1alpha1.NodeMirror{}, all).
 		Watches(&corev1.Pod{}, all, builder.WithPredicates(comingAndGoing, predicate.NewPredicateFuncs(isAgent))).
-		Watches(&appsv1.DaemonSet{}, all, builder.WithPredicates(comingAndGoing)).
+		Watches(&appsv1.DaemonSet{}, all, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(r.Reports.Changes()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 4}).
 		Complete(r)

@@ -18,7 +18,7 @@ func nodesWired(s *scope) metav1.Condition {
 		return conditions.False(v1alpha1.ConditionNodesWired, reason, message)
 	}
 	entry := nodes.FindEntry(s.configuration, s.hub)
-	wanted := nodes.WantedEntry(s.hub, s.endpoint(), s.conflicts)
+	wanted := nodes.WantedEntry(s.hub, s.endpoint(), s.conflicts, s.refused)
 	switch {
 	case len(wanted.Hosts) == 0:
 		return no(v1alpha1.ReasonHostConflict, "an older hub has every host of this one")

@@ -95,6 +95,8 @@ func TestWhatIsRefused(t *testing.T) {
 		"a scrub of a minute":           {"    type: PersistentVolumeClaim", "    scrub: {every: 1m}\n    type: PersistentVolumeClaim", "must be 0s, or from 1h to 8760h"},
 		"a scrub of nothing":            {"    type: PersistentVolumeClaim", "    scrub: {bytesPerSecond: 1}\n    type: PersistentVolumeClaim", "bytesPerSecond must be at least 1Mi"},
 		"a dial time-out of a minute":   {"dialTimeout: 1s", "dialTimeout: 60s", "must be from 100ms to 30s"},
+		"a fallback that is not one":    {"dialTimeout: 1s", "fallback: Elsewhere", `Unsupported value: "Elsewhere"`},
+		"no fallback, and theirs":       {"dialTimeout: 1s", "fallback: None, foreignConfig: Adopt", "spec.nodes.fallback None cannot go with"},
 		"a storage that is not one":     {"type: PersistentVolumeClaim", "type: Tape", `Unsupported value: "Tape"`},
 		"ephemeral with a claim":        {"type: PersistentVolumeClaim", "type: Ephemeral", "spec.storage.persistentVolumeClaim must be set when"},
 		"a claim with ephemeral beside": {"type: PersistentVolumeClaim", "type: PersistentVolumeClaim\n    ephemeral: {}", "spec.storage.ephemeral must not be set"},
@@ -137,6 +139,8 @@ func TestAHubForEveryOtherHostIsAdmittedAndWhatMakesNoSenseForItIsNot(t *testing
 		"with a fallback rule": {"  mirror:", "  mirror:\n    fallbackRules: [{name: a, match: a, rewrite: b}]", "fallbackRules cannot be given with the host *"},
 		"that adopts":          {"nodes: {", "nodes: {foreignConfig: Adopt, ", "foreignConfig cannot be Adopt with the host *"},
 		"that leaves":          {"nodes: {", "nodes: {foreignConfig: Leave, ", ""},
+		"without a fallback":   {"nodes: {", "nodes: {fallback: None, ", "fallback cannot be None with the host *"},
+		"with a fallback":      {"nodes: {", "nodes: {fallback: Upstream, ", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -193,6 +197,7 @@ func TestWhatIsAdmitted(t *testing.T) {
 		"an IPv6 address":         {"[docker.io]", "['[fd00::1]:5000']"},
 		"a prefix and plain http": {"https://registry-1.docker.io", "http://harbor.example:8080/dockerhub"},
 		"a volume of 1Mi":         {"size: 10Gi", "size: 1Mi"},
+		"no fallback":             {"dialTimeout: 1s", "fallback: None"},
 		"plain HTTP":              {"mode: Mirror", "mode: Mirror\n  endpoint: {scheme: HTTP}"},
 		"credentials for anyone": {
 			"  mirror:\n    upstreams: [{name: hub, url: \"https://registry-1.docker.io\"}]",

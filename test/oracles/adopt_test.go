@@ -39,7 +39,7 @@ func (n node) adoptBehind(file hoststoml.File, hosts ...string) {
 			return files, err
 		}
 	}
-	result, err := certsd.New(n.certs, n.run).Reconcile(desired, how)
+	result, err := certsd.New(n.certs, n.run).Reconcile(certsd.Desired{Hosts: desired, Adopt: how})
 	if err != nil || len(result.Failed) > 0 {
 		n.t.Fatalf("%+v, %v", result, err)
 	}

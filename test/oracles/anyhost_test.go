@@ -131,7 +131,7 @@ func TestWhatHostsHaveInALaterRootStaysInForce(t *testing.T) {
 // wireBeside leads all hosts to a hub at which nobody answers, but for those elsewhere.
 func (n node) wireBeside(elsewhere map[string]string) {
 	n.t.Helper()
-	result, err := certsd.New(n.certs, n.run).ReconcileBeside(elsewhere, n.filesOf(fileTo(refusing(n.t)), certsd.AnyHost), nil)
+	result, err := certsd.New(n.certs, n.run).Reconcile(certsd.Desired{Hosts: n.filesOf(fileTo(refusing(n.t)), certsd.AnyHost), Elsewhere: elsewhere})
 	if err != nil || len(result.Failed) > 0 {
 		n.t.Fatalf("%+v, %v", result, err)
 	}

@@ -74,7 +74,7 @@ func (n node) filesOf(file hoststoml.File, hosts ...string) map[string]certsd.Fi
 
 func (n node) reconcile(desired map[string]certsd.Files) certsd.Result {
 	n.t.Helper()
-	result, err := certsd.New(n.certs, n.run).Reconcile(desired, nil)
+	result, err := certsd.New(n.certs, n.run).Reconcile(certsd.Desired{Hosts: desired})
 	if err != nil {
 		n.t.Fatal(err)
 	}

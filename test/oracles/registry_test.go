@@ -19,6 +19,8 @@ type registry struct {
 	manifest, blob []byte
 	// status, if set, is the answer to everything.
 	status int
+	// failOnce makes the next request fail.
+	failOnce bool
 
 	mu       sync.Mutex
 	requests []string
@@ -40,8 +42,12 @@ func newRegistry(t *testing.T) *registry {
 func (r *registry) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	r.mu.Lock()
 	r.requests = append(r.requests, request.Method+" "+request.URL.RequestURI())
+	failing := r.failOnce
+	r.failOnce = false
 	r.mu.Unlock()
 	switch {
+	case failing:
+		w.WriteHeader(http.StatusServiceUnavailable)
 	case r.status != 0:
 		w.WriteHeader(r.status)
 	case strings.HasPrefix(request.URL.Path, "/v2/"+repository+"/manifests/"):

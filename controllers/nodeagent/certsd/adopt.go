@@ -19,25 +19,6 @@ const (
 	maxAdoptedBytes = 1 << 20
 )
 
-// openLasting opens the shelf of adopting hosts where there is one.
-func (p *pass) openLasting() error {
-	if _, err := p.certs.Lstat(lastingName); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return p.makeLasting()
-}
-
-func (p *pass) makeLasting() (err error) {
-	if p.lasting != nil {
-		return nil
-	}
-	if p.lasting, err = openShelf(p.disk, filepath.Join(p.certs.Name(), lastingName)); err != nil {
-		return err
-	}
-	p.lasting.lasting = true
-	return p.lasting.number(p.entries)
-}
-
 func original(name string) string { return filepath.Join(theirsName, name) }
 
 // originals are the directories that are kept for hosts which have adopted them. What else is there is what a stopped agent
@@ -169,13 +150,25 @@ func (p *pass) putBack(name string) error {
 	return p.disk.Remove(p.certs, original(name))
 }
 
-// tidy removes the folders of adoption when nothing is in them. What is not empty is not removed by rmdir.
-func (p *pass) tidy(kept []string) {
+// tidy removes the folders of adopting and lasting hosts when nothing is in them.
+func (p *pass) tidy(kept []string) error {
 	used := slices.ContainsFunc(slices.Collect(maps.Values(p.entries)), func(e entry) bool { return e.ours() && e.shelf == p.lasting })
 	if p.lasting == nil || used || len(kept) > 0 {
-		return
+		return nil
 	}
-	if err := p.disk.Remove(p.certs, theirsName); err == nil || errors.Is(err, fs.ErrNotExist) {
-		_ = p.disk.Remove(p.certs, lastingName) // without it nobody would look for the other
+	for _, name := range []string{theirsName, lastingName} { // without the second nobody would look for the first
+		listed, err := fs.ReadDir(p.certs.FS(), name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err == nil && len(listed) > 0:
+			return nil
+		case err == nil:
+			err = p.disk.Remove(p.certs, name)
+		}
+		if err != nil {
+			return fmt.Errorf("removing %s from %s: %w", name, p.certs.Name(), cause(err))
+		}
 	}
+	return nil
 }

@@ -35,7 +35,7 @@ func adoptAll(desired map[string]Files) map[string]Adopt {
 
 func (n node) adopt(desired map[string]Files) Result {
 	n.tb.Helper()
-	result, err := n.directory().Reconcile(desired, adoptAll(desired))
+	result, err := n.directory().Reconcile(Desired{Hosts: desired, Adopt: adoptAll(desired)})
 	if err != nil {
 		n.tb.Fatalf("Reconcile: %v", err)
 	}
@@ -210,11 +210,11 @@ func TestTheirsOrOursIsInForceWhereverTheAgentStops(t *testing.T) {
 	t.Parallel()
 	desired := hosts("one", "docker.io", "h:5000", "quay.io")
 	adopt := func(d *Directory) error {
-		result, err := d.Reconcile(desired, adoptAll(desired))
+		result, err := d.Reconcile(Desired{Hosts: desired, Adopt: adoptAll(desired)})
 		return errors.Join(err, result.Unswept, errors.Join(values(result.Failed)...))
 	}
 	withdraw := func(d *Directory) error {
-		result, err := d.Reconcile(nil, nil)
+		result, err := d.Reconcile(Desired{})
 		return errors.Join(err, result.Unswept)
 	}
 	theirs := func(n node) { n.theirs("docker.io", "theirs"); n.theirs("h:5000", "theirs") }

@@ -25,7 +25,7 @@ func (n node) elsewhere(hosts ...string) map[string]string {
 
 func (n node) reconcileBeside(elsewhere map[string]string, desired map[string]Files) Result {
 	n.tb.Helper()
-	result, err := n.directory().ReconcileBeside(elsewhere, desired, nil)
+	result, err := n.directory().Reconcile(Desired{Hosts: desired, Elsewhere: elsewhere})
 	if err != nil {
 		n.tb.Fatalf("ReconcileBeside: %v", err)
 	}
@@ -175,7 +175,7 @@ func TestNothingIsHiddenWhereverTheAgentStops(t *testing.T) {
 					stopping.stopAt = at
 					d := n.directory()
 					d.disk = &stopping
-					result, err := d.ReconcileBeside(elsewhere, tc.after, nil)
+					result, err := d.Reconcile(Desired{Hosts: tc.after, Elsewhere: elsewhere})
 					when := fmt.Sprintf("stopped at step %d", at)
 					n.mustFind(when, elsewhere, map[string]Files{"corp.example": theirsOf("corp.example"), "corp.example:5000": theirsOf("corp.example:5000")})
 					for _, host := range []string{"1.example", "own.io"} {
@@ -204,7 +204,7 @@ func TestAnyHostIsNotWiredWhereItWouldHideAnything(t *testing.T) {
 	n.reconcile(hosts("one", AnyHost))
 	d := n.directory()
 	d.disk = noLinks{host: "corp.example"}
-	result, err := d.ReconcileBeside(elsewhere, hosts("one", AnyHost), nil)
+	result, err := d.Reconcile(Desired{Hosts: hosts("one", AnyHost), Elsewhere: elsewhere})
 	if err != nil || result.Failed[AnyHost] == nil {
 		t.Errorf("%+v, %v", result, err)
 	}

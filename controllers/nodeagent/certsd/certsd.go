@@ -9,7 +9,8 @@
 //
 // Ours is what is such a link. Everything else in the certs directory is somebody else's and is never touched, but for the
 // directories of hosts that adopt them: those are exchanged for a link of ours in one step, and kept beside. The files of such
-// a host lie in the certs directory itself, so that after a reboot it has what it had before us, behind the hub.
+// a host lie in the certs directory itself, so that after a reboot it has what it had before us, behind the hub. So do those of
+// lasting hosts, which have no upstream to be pulled from instead.
 package certsd
 
 import (
@@ -57,21 +58,11 @@ type Result struct {
 // Reconcile makes the certs directory lead exactly the desired hosts to their files. It writes nothing when all is
 // as wanted. The error is what concerns no single desired host: after it, what is no longer wanted may still be in
 // force.
-//
-// A host in adopt has what that makes of a directory which somebody else wrote for it, instead of failing. The original is
-// kept in .registryhub#theirs, and put back as it was when the host is not desired any more, or does not adopt.
-func (d *Directory) Reconcile(desired map[string]Files, adopt map[string]Adopt) (Result, error) {
-	return d.ReconcileBeside(nil, desired, adopt)
-}
-
-// ReconcileBeside does the same, beside other directories in which containerd looks for a host after this one: elsewhere are
-// the hosts that they hold, and where. Once AnyHost is desired it would hide these; each gets a link that leads to where it was
-// before, unless it is desired itself or has somebody else's directory here. Where that cannot be made AnyHost is not wired.
-func (d *Directory) ReconcileBeside(elsewhere map[string]string, desired map[string]Files, adopt map[string]Adopt) (Result, error) {
+func (d *Directory) Reconcile(desired Desired) (Result, error) {
 	result := Result{Failed: map[string]error{}}
 	p, err := d.begin()
 	if err != nil {
-		for host := range desired {
+		for host := range desired.Hosts {
 			result.Failed[host] = err
 		}
 		return result, err
@@ -80,14 +71,15 @@ func (d *Directory) ReconcileBeside(elsewhere map[string]string, desired map[str
 
 	result.Unswept = p.sweep()
 	kept, err := p.originals()
-	wanted := p.sortOut(desired, adopt, kept, result.Failed)
-	p.shelter(elsewhere, wanted)
+	wanted := p.sortOut(desired.Hosts, desired.Adopt, kept, result.Failed)
+	p.makeLast(wanted, desired.Lasting, result.Failed)
+	p.shelter(desired.Elsewhere, wanted)
 	given, failed := p.giveBack(kept, wanted)
 	withdrawn, unwithdrawn := p.withdraw(wanted, without(kept, given))
 	result.Withdrawn = slices.Sorted(slices.Values(append(given, withdrawn...)))
-	result.Written = p.placeAll(wanted, elsewhere, result.Failed)
+	result.Written = p.placeAll(wanted, desired.Elsewhere, result.Failed)
 	result.Theirs = p.theirs()
-	p.tidy(without(kept, given))
+	result.Unswept = errors.Join(result.Unswept, p.tidy(without(kept, given)))
 	return result, errors.Join(err, failed, unwithdrawn, p.settle())
 }
 
@@ -123,8 +115,7 @@ func (d *Directory) Restore() error {
 	if err := p.sweep(); err != nil {
 		return err
 	}
-	p.tidy(without(kept, given))
-	return nil
+	return p.tidy(without(kept, given))
 }
 
 // sortOut finds what each desired host is to have that is ours to wire. The others go to failed.

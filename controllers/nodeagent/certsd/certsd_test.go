@@ -33,7 +33,7 @@ func (n node) directory() *Directory { return New(n.certs, n.run) }
 
 func (n node) reconcile(desired map[string]Files) Result {
 	n.tb.Helper()
-	result, err := n.directory().Reconcile(desired, nil)
+	result, err := n.directory().Reconcile(Desired{Hosts: desired})
 	if err != nil {
 		n.tb.Fatalf("Reconcile: %v", err)
 	}
@@ -191,7 +191,7 @@ func TestReconcileWritesNothingWhenAllIsAsWanted(t *testing.T) {
 	counting := &stoppingDisk{}
 	d := n.directory()
 	d.disk = counting
-	result, err := d.Reconcile(desired, nil)
+	result, err := d.Reconcile(Desired{Hosts: desired})
 	if err != nil || !cmp.Equal(result, Result{Failed: map[string]error{}}) {
 		t.Errorf("Reconcile: %+v, %v", result, err)
 	}
@@ -381,7 +381,7 @@ func TestASecondAgentOnTheNodeIsHeldOff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	result, err := n.directory().Reconcile(hosts("one", "docker.io"), nil)
+	result, err := n.directory().Reconcile(Desired{Hosts: hosts("one", "docker.io")})
 	if err == nil || result.Failed["docker.io"] == nil {
 		t.Errorf("Reconcile beside another: %+v, %v", result, err)
 	}
@@ -398,7 +398,7 @@ func TestAFolderThatCannotBeUsedFailsEveryHost(t *testing.T) {
 	for _, name := range []string{"certs.d", "run"} {
 		n := newNode(t)
 		n.write(filepath.Join(filepath.Dir(n.certs), name), "a file")
-		result, err := n.directory().Reconcile(hosts("one", "docker.io", "quay.io"), nil)
+		result, err := n.directory().Reconcile(Desired{Hosts: hosts("one", "docker.io", "quay.io")})
 		if err == nil || len(result.Failed) != 2 {
 			t.Errorf("%s is a file: %+v, %v", name, result, err)
 		}
@@ -415,7 +415,7 @@ func TestAFailureReadsTheSameAtEachPass(t *testing.T) {
 	for range 3 {
 		d := n.directory()
 		d.disk = fullDisk{}
-		result, err := d.Reconcile(hosts("one", "docker.io"), nil)
+		result, err := d.Reconcile(Desired{Hosts: hosts("one", "docker.io")})
 		if err != nil || result.Failed["docker.io"] == nil {
 			t.Fatalf("Reconcile: %+v, %v", result, err)
 		}

@@ -113,7 +113,7 @@ func TestEveryHostIsWholeWhereverTheAgentStops(t *testing.T) {
 			t.Run(name+", "+kind, func(t *testing.T) {
 				t.Parallel()
 				stopEverywhere(t, tc.setUp, disk, tc.old, tc.new, func(d *Directory) error {
-					result, err := d.Reconcile(tc.new, nil)
+					result, err := d.Reconcile(Desired{Hosts: tc.new})
 					return errors.Join(err, result.Unswept, errors.Join(values(result.Failed)...))
 				})
 			})
@@ -207,7 +207,7 @@ func TestAnyHistoryOfStopsLeavesWholeHosts(t *testing.T) {
 				done:   rapid.Bool().Draw(rt, "done"),
 				once:   rapid.Bool().Draw(rt, "once"),
 			}
-			_, _ = d.Reconcile(next, nil)
+			_, _ = d.Reconcile(Desired{Hosts: next})
 			n.mustBeWhole("in a history", before, next)
 			now = with(now, next)
 		}

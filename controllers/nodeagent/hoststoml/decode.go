@@ -16,6 +16,8 @@ import (
 var ErrForeign = errors.New("the file does not begin with RegistryHub's mark")
 
 type document struct {
+	// The keys in the root are the server's.
+	table
 	Server string           `toml:"server"`
 	Host   map[string]table `toml:"host"`
 }
@@ -52,7 +54,7 @@ func Decode(data []byte) (File, error) {
 		}
 		f.Mirrors = append(f.Mirrors, mirror)
 	}
-	if err := f.validate(); err != nil {
+	if err := errors.Join(f.validate(), f.checkServer(doc.table)); err != nil {
 		return File{}, fmt.Errorf("decoding hosts.toml of hub %q: %w", hub, err)
 	}
 	return f, nil

@@ -28,8 +28,8 @@ type File struct {
 	// Mirrors are tried in this order, and the upstream after them. At least one.
 	Mirrors []Mirror
 
-	// Server is asked after the mirrors instead of the upstream: a mirror's URL again, where there must be no other way.
-	// Default: the namespace's own registry.
+	// Server is asked after the mirrors instead of the upstream: a mirror's URL again, where there must be no other way. It
+	// is asked as that mirror is. Default: the namespace's own registry.
 	Server string
 
 	// Inline writes the mirror's table into its line, as containerd 1.x needs it for an IPv6 address: its TOML parser ends a
@@ -76,9 +76,7 @@ func Encode(f File) ([]byte, error) {
 	}
 	var out bytes.Buffer
 	fmt.Fprintln(&out, mark(f.Hub, f.Revision))
-	if f.Server != "" {
-		fmt.Fprintf(&out, "\nserver = %s\n", quote(f.Server))
-	}
+	f.writeServer(&out)
 	for _, m := range f.Mirrors {
 		if f.Inline {
 			fmt.Fprintf(&out, "\n[host]\n  %s = {%s}\n", quote(m.URL), strings.Join(m.pairs(), ", "))

@@ -55,19 +55,32 @@ func TestEncodeWritesTheMarkAndTheMirrorsInOrder(t *testing.T) {
 	}
 }
 
-func TestEncodeWritesTheServerBeforeTheTables(t *testing.T) {
+func TestEncodeWritesTheServerAndHowItIsAskedBeforeTheTables(t *testing.T) {
 	t.Parallel()
-	got, err := Encode(File{Hub: "a", Revision: 1, Server: "http://h:5000", Mirrors: []Mirror{{URL: "http://h:5000", DialTimeout: time.Second}}})
+	got, err := Encode(File{Hub: "a", Revision: 1, Server: "https://h:5000", Mirrors: []Mirror{
+		{URL: "http://other:5000", DialTimeout: time.Second},
+		{URL: "https://h:5000", DialTimeout: 2 * time.Second, CA: "/ca.pem", ClientCertificate: "/c.pem", ClientKey: "/k.pem"},
+	}})
 	if err != nil {
 		t.Fatalf("Encode: %v", err)
 	}
 	want := `# Written by RegistryHub for hub "a", revision 1. Changes made here are undone.
 
-server = "http://h:5000"
+server = "https://h:5000"
+capabilities = ["pull", "resolve"]
+dial_timeout = "2s"
+ca = "/ca.pem"
+client = [["/c.pem", "/k.pem"]]
 
-[host."http://h:5000"]
+[host."http://other:5000"]
   capabilities = ["pull", "resolve"]
   dial_timeout = "1s"
+
+[host."https://h:5000"]
+  capabilities = ["pull", "resolve"]
+  dial_timeout = "2s"
+  ca = "/ca.pem"
+  client = [["/c.pem", "/k.pem"]]
 `
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Errorf("Encode (-want +got):\n%s", diff)
@@ -85,6 +98,10 @@ func TestEncodeWritesAMirrorInLineFor1x(t *testing.T) {
 	want := `# Written by RegistryHub for hub "a", revision 1. Changes made here are undone.
 
 server = "https://[fd00::7]:5000"
+capabilities = ["pull", "resolve"]
+dial_timeout = "1s"
+ca = "/r/ca.pem"
+client = [["/r/c.pem", "/r/k.pem"]]
 
 [host]
   "https://[fd00::7]:5000" = {capabilities = ["pull", "resolve"], dial_timeout = "1s", ca = "/r/ca.pem", client = [["/r/c.pem", "/r/k.pem"]]}
@@ -146,6 +163,9 @@ func TestDecodeRefusesWhatEncodeDidNotWrite(t *testing.T) {
 	first := mark("h", 1) + "\n"
 	for name, tc := range map[string]struct{ data, want string }{
 		"a server of its own":    {first + "server = \"https://x\"\n[host.\"http://h\"]\ncapabilities = [\"pull\",\"resolve\"]\ndial_timeout = \"1s\"\n", "none of its mirrors"},
+		"a server without keys":  {first + "server = \"http://h\"\n[host.\"http://h\"]\ncapabilities = [\"pull\",\"resolve\"]\ndial_timeout = \"1s\"\n", "capabilities are"},
+		"a server asked elsehow": {first + "server = \"http://h\"\ncapabilities = [\"pull\",\"resolve\"]\ndial_timeout = \"2s\"\n[host.\"http://h\"]\ncapabilities = [\"pull\",\"resolve\"]\ndial_timeout = \"1s\"\n", "is asked otherwise"},
+		"keys of no server":      {first + "ca = \"/x\"\n[host.\"http://h\"]\ncapabilities = [\"pull\",\"resolve\"]\ndial_timeout = \"1s\"\n", "none is named"},
 		"a key of its own":       {first + "other = \"https://x\"\n[host.\"http://h\"]\n", "strict mode"},
 		"no table":               {first, "has no mirror"},
 		"other capabilities":     {first + "[host.\"http://h\"]\ncapabilities = [\"push\"]\n", "capabilities are"},
@@ -233,13 +253,17 @@ func anyFile(t *rapid.T) File {
 	if inline {
 		most = 1
 	}
-	return File{
+	f := File{
 		Inline:   inline,
 		Hub:      rapid.String().Draw(t, "hub"),
 		Revision: rapid.Int64().Draw(t, "revision"),
 		Mirrors: rapid.SliceOfNDistinct(mirror, 1, most, func(m Mirror) string { return m.URL }).
 			Draw(t, "mirrors"),
 	}
+	if rapid.Bool().Draw(t, "with a server") {
+		f.Server = rapid.SampledFrom(f.Mirrors).Draw(t, "server").URL
+	}
+	return f
 }
 
 func anyAuthority(t *rapid.T) string {

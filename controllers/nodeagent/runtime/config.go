@@ -20,6 +20,9 @@ type Config struct {
 	ConfigPath string
 	// Mirrors says that the legacy `mirrors` are there, which stand in the place of hosts.toml files.
 	Mirrors bool
+	// SandboxImage is the image that every Pod begins with. Unset it is that of the release: the registry is the same in all,
+	// the tag is not told.
+	SandboxImage string
 	// LocalPull says that images are pulled by the CRI plug-in itself, as ever before 2.1, and not by the transfer service.
 	LocalPull bool
 }

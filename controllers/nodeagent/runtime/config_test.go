@@ -35,14 +35,14 @@ func TestReadKnowsTheDefaultsOfEachRelease(t *testing.T) {
 		files   map[string]string
 		want    Config
 	}{
-		"1.6 without a file":  {Release{1, 6}, nil, Config{LocalPull: true}},
-		"2.0 without a file":  {Release{2, 0}, nil, Config{LocalPull: true}},
-		"2.1 without a file":  {Release{2, 1}, nil, Config{}},
-		"2.2 without a file":  {Release{2, 2}, nil, Config{ConfigPath: list}},
-		"2.4 without a path":  {Release{2, 4}, map[string]string{main: "version = 3\n"}, Config{ConfigPath: list, Files: []string{main}, Changed: early}},
-		"2.4 with mirrors":    {Release{2, 4}, map[string]string{main: mirrors}, Config{Mirrors: true, LocalPull: true, Files: []string{main}, Changed: early}},
-		"the second file":     {Release{2, 0}, map[string]string{"/b.toml": "version = 3\n"}, Config{LocalPull: true, Files: []string{"/b.toml"}, Changed: early}},
-		"the first file only": {Release{2, 0}, map[string]string{main: "", "/b.toml": ""}, Config{LocalPull: true, Files: []string{main}, Changed: early}},
+		"1.6 without a file":  {Release{1, 6}, nil, Config{SandboxImage: defaultSandbox, LocalPull: true}},
+		"2.0 without a file":  {Release{2, 0}, nil, Config{SandboxImage: defaultSandbox, LocalPull: true}},
+		"2.1 without a file":  {Release{2, 1}, nil, Config{SandboxImage: defaultSandbox}},
+		"2.2 without a file":  {Release{2, 2}, nil, Config{SandboxImage: defaultSandbox, ConfigPath: list}},
+		"2.4 without a path":  {Release{2, 4}, map[string]string{main: "version = 3\n"}, Config{SandboxImage: defaultSandbox, ConfigPath: list, Files: []string{main}, Changed: early}},
+		"2.4 with mirrors":    {Release{2, 4}, map[string]string{main: mirrors}, Config{SandboxImage: defaultSandbox, Mirrors: true, LocalPull: true, Files: []string{main}, Changed: early}},
+		"the second file":     {Release{2, 0}, map[string]string{"/b.toml": "version = 3\n"}, Config{SandboxImage: defaultSandbox, LocalPull: true, Files: []string{"/b.toml"}, Changed: early}},
+		"the first file only": {Release{2, 0}, map[string]string{main: "", "/b.toml": ""}, Config{SandboxImage: defaultSandbox, LocalPull: true, Files: []string{main}, Changed: early}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

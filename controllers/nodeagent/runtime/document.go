@@ -82,6 +82,7 @@ func migrated(images, old table) table {
 		}
 	}
 	take(old, "registry", "max_concurrent_downloads", "image_pull_with_sync_fs")
+	takeSandbox(images, old)
 	if client := tableIn(old, "containerd"); client["runtimes"] != nil {
 		take(client, "disable_snapshot_annotations", "discard_unpacked_layers")
 	}

@@ -8,6 +8,7 @@ func (r *reader) config() Config {
 	if r.result.ConfigPath == "" && !r.result.Mirrors && r.release.AtLeast(2, 2) {
 		r.result.ConfigPath = defaultConfigPath
 	}
+	r.result.SandboxImage = r.sandboxImage()
 	r.result.LocalPull = !r.release.AtLeast(2, 1) || r.pullsLocally()
 	return r.result
 }
