@@ -56,6 +56,8 @@ var arrows = []struct {
 	{"controllers/nodeagent/proof", []string{"api/config"}},
 	{"controllers/nodeagent/doctor", []string{"api/v1alpha1", "controllers/nodeagent/runtime"}},
 	{"controllers/nodeagent", []string{"api", "controllers/internal", "controllers/nodeagent"}},
+	{"controllers/noderemedy/mend", []string{"controllers/nodeagent/runtime"}},
+	{"controllers/noderemedy", []string{"api/config", "controllers/nodeagent/cri", "controllers/nodeagent/runtime"}},
 	{"controllers/nodes", []string{"api", "controllers/internal", "controllers/resources"}},
 	{"controllers/certificates", []string{"api", "controllers/internal", "controllers/resources", "controllers/nodes"}},
 	{"controllers/proxies", []string{"api", "controllers/resources"}},

@@ -134,7 +134,7 @@ func readConfig(t *testing.T, file string, release runtime.Release) runtime.Conf
 	if err != nil {
 		t.Fatal(err)
 	}
-	config.Files, config.Changed = nil, time.Time{}
+	config.Files, config.Changed, config.Holder, config.Imports = nil, time.Time{}, "", nil
 	return config
 }
 
