@@ -60,6 +60,7 @@ var arrows = []struct {
 	{"controllers/noderemedy", []string{"api/config", "controllers/nodeagent/cri", "controllers/nodeagent/runtime"}},
 	{"controllers/nodes", []string{"api", "controllers/internal", "controllers/resources"}},
 	{"controllers/certificates", []string{"api", "controllers/internal", "controllers/resources", "controllers/nodes"}},
+	{"controllers/remedies", []string{"api", "controllers/resources", "controllers/nodes"}},
 	{"controllers/proxies", []string{"api", "controllers/resources"}},
 	{"controllers/registryhub", []string{"api", "controllers/internal", "controllers/resources", "controllers/nodes", "controllers/proxies"}},
 	{"controllers", []string{"api", "controllers"}},
