@@ -36,6 +36,8 @@ type machine struct {
 	// restarts are what was loaded at each start; broken refuses to start with a mended configuration.
 	restarts []string
 	broken   bool
+	// drifts has a mended configuration differ in more.
+	drifts bool
 	// name is the runtime's.
 	name string
 }
@@ -81,7 +83,11 @@ func (m *machine) Dump(_ context.Context, file string) ([]byte, error) {
 	if m.dumps++; m.dumps == m.refuses {
 		return nil, errors.New("exit status 1")
 	}
-	return fmt.Appendf(nil, "version = 4\nimports = ['%s']\n%sconfig_path = %q\n", file, images, m.configPath(file)), nil
+	path, root := m.configPath(file), "/var/lib/containerd"
+	if m.drifts && path == certs {
+		root = "/elsewhere"
+	}
+	return fmt.Appendf(nil, "version = 4\nimports = ['%s']\nroot = '%s'\n%sconfig_path = %q\n", file, root, images, path), nil
 }
 
 func (m *machine) configPath(file string) string {

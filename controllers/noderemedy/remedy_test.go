@@ -56,6 +56,10 @@ func TestRun(t *testing.T) {
 			change: func(m *machine, _ *Remedy) { m.refuses = 3 },
 			want:   "Failed", says: "which was undone", undone: true,
 		},
+		"a change that would change more": {
+			change: func(m *machine, _ *Remedy) { m.drifts = true },
+			want:   "Declined", says: "more of containerd's configuration would change", undone: true,
+		},
 		"another runtime": {
 			change: func(m *machine, _ *Remedy) { m.name = "cri-o" },
 			want:   "Declined", says: `"cri-o"`, undone: true,
@@ -92,6 +96,20 @@ func TestRun(t *testing.T) {
 				t.Errorf("what was there is not kept byte for byte: %q", files)
 			}
 		})
+	}
+}
+
+// A trial imports last what may not be last in the end.
+func TestAChangeThatAnotherFileTakesBackIsUndone(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{"config.toml": "version = 3\nimports = ['conf.d/*.toml']\n", "conf.d/zz.toml": list}
+	m := newMachine(t, files)
+	got := m.remedy().Run(t.Context())
+	if got.Outcome != configv1alpha1.RemedyFailed || !strings.Contains(got.Message, "would still not read") || len(m.restarts) > 0 {
+		t.Errorf("got %+v, restarts %q", got, m.restarts)
+	}
+	if diff := cmp.Diff(files, m.files()); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
 	}
 }
 

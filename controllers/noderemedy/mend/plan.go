@@ -122,6 +122,9 @@ func (p planner) refuse() error {
 // change plans the change of the value: in a file of its own where files are merged key by key, which is from 2.0 on, and in
 // the file that holds the plug-in's table before, since there another file would stand in for all of that.
 func (p planner) change() (Plan, error) {
+	if _, err := p.read(p.Main); err != nil {
+		return Plan{}, err
+	}
 	switch {
 	case len(p.config.Files) == 0:
 		return p.create(), nil

@@ -115,6 +115,7 @@ func TestMakeDeclines(t *testing.T) {
 		"TLS settings of old":          {one, map[string]string{main: "version = 2\n" + old[:len(old)-2] + ".configs.'a'.tls]\ninsecure_skip_verify = true\n"}, nil, "registry.configs"},
 		"another path":                 {two, map[string]string{main: "version = 3\n" + images + "config_path = '/opt/certs.d'\n"}, nil, `"/opt/certs.d"`},
 		"a link":                       {one, map[string]string{main: "version = 2\n"}, []string{main}, "no file but a link"},
+		"a link to nothing":            {two, nil, []string{main}, "no file but a link"},
 		"a pattern for all files":      {two, map[string]string{main: "imports = ['conf.d/*']\n"}, nil, "every file there"},
 		"a drop-in of somebody else's": {two, map[string]string{main: "imports = ['conf.d/*.toml']\n", "/etc/containerd/conf.d/99-registryhub.toml": ""}, nil, "somebody else's"},
 		"what cannot be edited":        {two, map[string]string{main: "imports = [ # none\n]\n"}, nil, "not edited"},
@@ -124,7 +125,9 @@ func TestMakeDeclines(t *testing.T) {
 			t.Parallel()
 			n := node(tc.release, tc.files)
 			for _, link := range tc.links {
-				n.Host.(fstest.MapFS)["real"] = n.Host.(fstest.MapFS)[link[1:]]
+				if file, there := n.Host.(fstest.MapFS)[link[1:]]; there {
+					n.Host.(fstest.MapFS)["real"] = file
+				}
 				n.Host.(fstest.MapFS)[link[1:]] = &fstest.MapFile{Data: []byte("../../real"), Mode: fs.ModeSymlink}
 			}
 			_, err := mend.Make(n)
