@@ -26,6 +26,7 @@ import (
 	"github.com/registryhub/registryhub/controllers/nodes"
 	"github.com/registryhub/registryhub/controllers/proxies"
 	"github.com/registryhub/registryhub/controllers/registryhub"
+	"github.com/registryhub/registryhub/controllers/remedies"
 	"github.com/registryhub/registryhub/controllers/resources"
 )
 
@@ -129,6 +130,12 @@ func setup(mgr manager.Manager, configuration *configv1alpha1.OperatorConfigurat
 		reconcilers = append(reconcilers, &nodes.TaintReconciler{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("registryhub"),
 			Now: time.Now, Namespace: configuration.Namespace, Timeout: taint.Timeout.Duration,
+		})
+	}
+	if mode := configuration.Remedy; mode != configv1alpha1.RemedyModeReport {
+		reconcilers = append(reconcilers, &remedies.Reconciler{
+			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("registryhub"), Now: time.Now,
+			Settings: settings, Mode: mode, CertsDirectory: configuration.NodeAgent.CertsDirectory,
 		})
 	}
 	for _, reconciler := range reconcilers {

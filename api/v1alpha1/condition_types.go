@@ -99,6 +99,14 @@ const (
 
 	// ReasonNotWiredInTime (an event of a Node): the node was freed of its start-up taint without being wired.
 	ReasonNotWiredInTime = "NotWiredInTime"
+	// ReasonRemedyStarted (an event of a Node): a Job mends the configuration of the node's containerd.
+	ReasonRemedyStarted = "RemedyStarted"
+	// ReasonRemedyEnded (an event of a Node): the Job did what it should; the message says what.
+	ReasonRemedyEnded = "RemedyEnded"
+	// ReasonRemedyDeclined (an event of a Node): the Job changed nothing, since only a person can decide.
+	ReasonRemedyDeclined = "RemedyDeclined"
+	// ReasonRemedyFailed (an event of a Node): the Job failed, or did not help. No other node is mended meanwhile.
+	ReasonRemedyFailed = "RemedyFailed"
 )
 
 // Names that the operator puts on objects.
@@ -121,6 +129,8 @@ const (
 	// AnnotationConfigHash, on a proxy's Pod, is the hash of the configuration that the Pod was told of last. It is set so that
 	// the kubelet brings a changed ConfigMap at once.
 	AnnotationConfigHash = "registryhub.io/config-hash"
+	// AnnotationRemedyCause, on a Job that mends a node, is the hash of what it is to mend, and how.
+	AnnotationRemedyCause = "registryhub.io/remedy-cause"
 	// LabelHub, on everything made for a hub, is the hub's name.
 	LabelHub = "registryhub.io/hub"
 )

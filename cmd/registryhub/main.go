@@ -1,4 +1,4 @@
-// Command registryhub is the one binary of the project: the manager, a hub's proxy and the nodes' agent.
+// Command registryhub is the one binary of the project: the manager, a hub's proxy, the nodes' agent, and their remedy.
 package main
 
 import (
@@ -34,6 +34,7 @@ func newRootCommand() *cobra.Command {
 	root.AddCommand(newVersionCommand())
 	root.AddCommand(newProxyCommand())
 	root.AddCommand(newNodeAgentCommand())
+	root.AddCommand(newRemedyCommand())
 	return root
 }
 

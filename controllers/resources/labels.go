@@ -21,6 +21,7 @@ const (
 	componentNodeAgent    = "node-agent"
 	componentNodeWiring   = "node-wiring"
 	componentCertificates = "certificates"
+	componentRemedy       = "remedy"
 )
 
 // AgentPodLabels select the Pods of the node agents.

@@ -105,9 +105,12 @@ func TestGolden(t *testing.T) {
 		"persistentvolumeclaim": resources.PersistentVolumeClaim(plain(), settings, resource.Quantity{}),
 		"daemonset":             resources.DaemonSet(settings, proving),
 		"daemonset-unproven":    resources.DaemonSet(settings, agent),
-		"proxy-configmap":       resources.ProxyConfigMap(plain(), settings, []byte("rendered\n")),
-		"node-configmap":        resources.NodeConfigMap(settings, []byte("rendered\n")),
-		"nodemirror":            resources.NodeMirror(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "worker-1", UID: "uid-of-worker-1"}}),
+		"remedyjob": resources.RemedyJob(settings, resources.Remedy{
+			Node: "worker-1", NodeUID: "uid-of-worker-1", Cause: "cause", CertsDirectory: "/etc/containerd/certs.d", Restart: true,
+		}),
+		"proxy-configmap": resources.ProxyConfigMap(plain(), settings, []byte("rendered\n")),
+		"node-configmap":  resources.NodeConfigMap(settings, []byte("rendered\n")),
+		"nodemirror":      resources.NodeMirror(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "worker-1", UID: "uid-of-worker-1"}}),
 	}
 	for name, built := range cases {
 		t.Run(name, func(t *testing.T) {

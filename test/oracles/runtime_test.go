@@ -143,7 +143,7 @@ func readConfig(t *testing.T, file string, release runtime.Release) runtime.Conf
 	if err != nil {
 		t.Fatal(err)
 	}
-	config.Files, config.Changed = nil, time.Time{}
+	config.Files, config.Changed, config.Holder, config.Imports = nil, time.Time{}, "", nil
 	if strings.HasPrefix(config.SandboxImage, "registry.k8s.io/pause:") {
 		config.SandboxImage, _, _ = strings.Cut(config.SandboxImage, ":") // the tag of the default is another in each release
 	}

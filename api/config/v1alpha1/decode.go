@@ -86,7 +86,7 @@ func scheme() *runtime.Scheme {
 	return s
 }
 
-func setDefault(field *string, value string) {
+func setDefault[S ~string](field *S, value S) {
 	if *field == "" {
 		*field = value
 	}

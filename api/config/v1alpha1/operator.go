@@ -48,6 +48,10 @@ type OperatorConfiguration struct {
 	// StartupTaint has the manager take the taint registryhub.io/not-wired off nodes that are wired. It needs the
 	// rights in config/startup-taint. Default: nodes' taints are left alone.
 	StartupTaint *StartupTaintConfiguration `json:"startupTaint,omitempty"`
+
+	// Remedy says what is done about a node whose containerd is configured to read no hosts.toml files. Anything but
+	// Report needs the rights in config/remedies, and runs Jobs that are root on the nodes. Default: Report.
+	Remedy RemedyMode `json:"remedy,omitempty"`
 }
 
 // StartupTaintConfiguration is of nodes that register with the taint registryhub.io/not-wired:NoSchedule.
@@ -75,6 +79,7 @@ func (c *OperatorConfiguration) Default() {
 	setDefault(&c.Namespace, "registryhub-system")
 	setDefault(&c.NodeAgent.CertsDirectory, "/etc/containerd/certs.d")
 	setDefault(&c.NodeAgent.RunDirectory, "/run/registryhub")
+	setDefault(&c.Remedy, RemedyModeReport)
 	c.Certificates.setDefaults()
 	c.NodeAgent.Canary.setDefaults()
 	setDefaultDuration(&c.NodeGracePeriod, 60*time.Second)
@@ -94,6 +99,7 @@ func (c *OperatorConfiguration) Validate() error {
 		validateNotNegative("nodeGracePeriod", c.NodeGracePeriod),
 		validateNotNegative("withdrawTimeout", c.WithdrawTimeout),
 		c.StartupTaint.validate("startupTaint"),
+		c.Remedy.validate("remedy", c.NodeAgent),
 	)
 }
 

@@ -102,3 +102,19 @@ func (c *Client) Tags(ctx context.Context) ([]string, error) {
 	}
 	return tags, nil
 }
+
+// Ready asks the runtime whether it could run something. An error says why not.
+func (c *Client) Ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	answer, err := c.runtime.Status(ctx, &runtimev1.StatusRequest{})
+	if err != nil {
+		return fmt.Errorf("asking the container runtime for its status: %w", err)
+	}
+	for _, condition := range answer.GetStatus().GetConditions() {
+		if condition.GetType() == runtimev1.RuntimeReady && !condition.GetStatus() {
+			return fmt.Errorf("the container runtime is not ready: %s: %s", condition.GetReason(), condition.GetMessage())
+		}
+	}
+	return nil
+}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,6 +26,7 @@ type runtime struct {
 	runtimev1.UnimplementedRuntimeServiceServer
 	runtimev1.UnimplementedImageServiceServer
 	removed chan string
+	unready atomic.Bool
 }
 
 func (*runtime) Version(context.Context, *runtimev1.VersionRequest) (*runtimev1.VersionResponse, error) {
@@ -40,6 +43,11 @@ func (*runtime) PullImage(ctx context.Context, r *runtimev1.PullImageRequest) (*
 	default:
 		return nil, status.Error(codes.NotFound, "no such image")
 	}
+}
+
+func (r *runtime) Status(context.Context, *runtimev1.StatusRequest) (*runtimev1.StatusResponse, error) {
+	condition := &runtimev1.RuntimeCondition{Type: runtimev1.RuntimeReady, Status: !r.unready.Load(), Reason: "StillStarting"}
+	return &runtimev1.StatusResponse{Status: &runtimev1.RuntimeStatus{Conditions: []*runtimev1.RuntimeCondition{{Type: runtimev1.NetworkReady}, condition}}}, nil
 }
 
 func (r *runtime) RemoveImage(_ context.Context, request *runtimev1.RemoveImageRequest) (*runtimev1.RemoveImageResponse, error) {
@@ -100,6 +108,13 @@ func TestWhatTheAgentAsks(t *testing.T) {
 	}
 	if err := c.Remove(ctx, "a.example/image:v1"); err != nil || <-one.removed != "a.example/image:v1" {
 		t.Errorf("Remove: %v", err)
+	}
+	if err := c.Ready(ctx); err != nil {
+		t.Errorf("Ready: %v", err)
+	}
+	one.unready.Store(true)
+	if err := c.Ready(ctx); err == nil || !strings.Contains(err.Error(), "StillStarting") {
+		t.Errorf("Ready of one that is not: %v", err)
 	}
 	tags, err := c.Tags(ctx)
 	if diff := cmp.Diff([]string{"a:1", "b:2", "c:3"}, tags); diff != "" || err != nil {

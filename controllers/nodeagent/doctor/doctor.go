@@ -86,7 +86,7 @@ func (n Node) configPath() *Finding {
 		return nil
 	case len(roots) == 0:
 		return &Finding{Reason: v1alpha1.NodeReasonConfigPathUnset, Message: fmt.Sprintf("containerd has no registry.config_path, so it reads no hosts.toml file. "+
-			"Set it to %q in %s, in the table %s, and restart containerd", n.CertsDirectory, n.files(), n.table())}
+			"%sSet it to %q in %s, in the table %s, and restart containerd", n.tlsFirst(), n.CertsDirectory, n.files(), n.table())}
 	}
 	return &Finding{Reason: v1alpha1.NodeReasonConfigPathUnset, Message: fmt.Sprintf("containerd's registry.config_path is %q, and the hubs are written to %q. "+
 		"Set nodeAgent.certsDirectory of the OperatorConfiguration to that directory, or config_path in %s to this one, and restart containerd",
@@ -120,11 +120,24 @@ func (n Node) files() string {
 	return strings.Join(named, " or ")
 }
 
+// tlsFirst warns of what would keep containerd's CRI plug-in from starting with a config_path.
+func (n Node) tlsFirst() string {
+	if !n.Config.ClientTLS || n.isRelease2() {
+		return ""
+	}
+	return "Put the TLS settings of registry.configs, beside which containerd 1.x does not start with a config_path, into hosts.toml files and take them out. "
+}
+
 // table is where the release at hand has what it says of registries.
 func (n Node) table() string {
-	release, err := runtime.ParseRelease(n.Version)
-	if err == nil && !release.AtLeast(2, 0) {
-		return `[plugins."io.containerd.grpc.v1.cri".registry]`
+	if n.isRelease2() {
+		return `[plugins."io.containerd.cri.v1.images".registry]`
 	}
-	return `[plugins."io.containerd.cri.v1.images".registry]`
+	return `[plugins."io.containerd.grpc.v1.cri".registry]`
+}
+
+// isRelease2 says whether it is 2.0 or later, as is supposed of one that cannot be told.
+func (n Node) isRelease2() bool {
+	release, err := runtime.ParseRelease(n.Version)
+	return err != nil || release.AtLeast(2, 0)
 }

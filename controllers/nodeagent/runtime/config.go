@@ -25,6 +25,22 @@ type Config struct {
 	SandboxImage string
 	// LocalPull says that images are pulled by the CRI plug-in itself, as ever before 2.1, and not by the transfer service.
 	LocalPull bool
+	// ClientTLS says that a legacy `configs` has TLS settings, beside which containerd 1.x loads its CRI plug-in with no
+	// config_path.
+	ClientTLS bool
+	// Holder is the last of Files that speaks of the plug-in that pulls, by its name in 1.x: there that file's table
+	// stands for all others. "": none does.
+	Holder string
+	// Imports are the patterns that the files import by, absolute, in the order in which they are read.
+	Imports []Import
+}
+
+// Import is a pattern, with a *, of files that a file imports.
+type Import struct {
+	// By is the file that has it.
+	By string
+	// Pattern is absolute, as path.Match takes it.
+	Pattern string
 }
 
 // defaultConfigPath is that of containerd 2.2 and later.
@@ -57,6 +73,16 @@ func Read(host fs.FS, files []string, release Release) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("reading containerd's configuration: %w", err)
 	}
+	return r.config(), nil
+}
+
+// ReadDump reads what `containerd config dump` prints: the whole of a configuration, in one file.
+func ReadDump(dump []byte, release Release) (Config, error) {
+	d, err := parse(dump)
+	if err != nil {
+		return Config{}, fmt.Errorf("reading containerd's dump of its configuration: %w", err)
+	}
+	r := reader{release: release, images: d.images(release)}
 	return r.config(), nil
 }
 
@@ -103,6 +129,9 @@ func (r *reader) load(file string) error {
 		r.result.Changed = changed
 	}
 	r.images = merged(r.release, r.images, d.images(r.release))
+	if d.plugin(pluginCRI) != nil {
+		r.result.Holder = file
+	}
 	imports, err := r.resolve(file, d.Imports)
 	r.pending = append(r.pending, imports...)
 	return err
@@ -132,6 +161,7 @@ func (r *reader) resolve(file string, imports []string) ([]string, error) {
 			all = append(all, name)
 			continue
 		}
+		r.result.Imports = append(r.result.Imports, Import{By: file, Pattern: name})
 		matches, err := fs.Glob(r.host, inFS(name))
 		if err != nil {
 			return nil, fmt.Errorf("%s: imports %q: %w", file, name, err)

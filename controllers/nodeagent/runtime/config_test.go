@@ -40,7 +40,7 @@ func TestReadKnowsTheDefaultsOfEachRelease(t *testing.T) {
 		"2.1 without a file":  {Release{2, 1}, nil, Config{SandboxImage: defaultSandbox}},
 		"2.2 without a file":  {Release{2, 2}, nil, Config{SandboxImage: defaultSandbox, ConfigPath: list}},
 		"2.4 without a path":  {Release{2, 4}, map[string]string{main: "version = 3\n"}, Config{SandboxImage: defaultSandbox, ConfigPath: list, Files: []string{main}, Changed: early}},
-		"2.4 with mirrors":    {Release{2, 4}, map[string]string{main: mirrors}, Config{SandboxImage: defaultSandbox, Mirrors: true, LocalPull: true, Files: []string{main}, Changed: early}},
+		"2.4 with mirrors":    {Release{2, 4}, map[string]string{main: mirrors}, Config{SandboxImage: defaultSandbox, Mirrors: true, LocalPull: true, Files: []string{main}, Changed: early, Holder: main}},
 		"the second file":     {Release{2, 0}, map[string]string{"/b.toml": "version = 3\n"}, Config{SandboxImage: defaultSandbox, LocalPull: true, Files: []string{"/b.toml"}, Changed: early}},
 		"the first file only": {Release{2, 0}, map[string]string{main: "", "/b.toml": ""}, Config{SandboxImage: defaultSandbox, LocalPull: true, Files: []string{main}, Changed: early}},
 	}
@@ -69,6 +69,47 @@ func TestReadTellsWhenTheLatestFileWasWritten(t *testing.T) {
 	want := []string{main, "/etc/containerd/conf.d/a.toml", "/etc/containerd/conf.d/b.toml"}
 	if diff := cmp.Diff(want, got.Files); diff != "" || !got.Changed.Equal(late) {
 		t.Errorf("changed at %s, want %s; files (-want +got):\n%s", got.Changed, late, diff)
+	}
+}
+
+func TestReads(t *testing.T) {
+	t.Parallel()
+	const certs, list = "/a", "/b:/a"
+	cases := map[string]struct {
+		release Release
+		config  Config
+		want    bool
+	}{
+		"the folder alone":                        {Release{2, 4}, Config{ConfigPath: certs}, true},
+		"a list, for the transfer service":        {Release{2, 4}, Config{ConfigPath: list}, false},
+		"a list, for the plug-in itself":          {Release{2, 4}, Config{ConfigPath: list, LocalPull: true}, true},
+		"another folder":                          {Release{1, 7}, Config{ConfigPath: "/b", LocalPull: true}, false},
+		"nothing":                                 {Release{1, 7}, Config{LocalPull: true}, false},
+		"the folder beside mirrors":               {Release{2, 4}, Config{ConfigPath: certs, Mirrors: true, LocalPull: true}, false},
+		"the folder beside TLS settings of old":   {Release{1, 7}, Config{ConfigPath: certs, ClientTLS: true, LocalPull: true}, false},
+		"the same in 2.x, which does not know it": {Release{2, 0}, Config{ConfigPath: certs, ClientTLS: true, LocalPull: true}, true},
+	}
+	for name, tc := range cases {
+		if got := tc.config.Reads(certs, tc.release); got != tc.want {
+			t.Errorf("%s: got %t", name, got)
+		}
+	}
+}
+
+func TestReadTellsOfImportsAndOfWhoHoldsThePlugin(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{
+		main:                            "imports = ['x.toml', 'conf.d/*.toml']\n[plugins.'io.containerd.grpc.v1.cri']\na = 1\n",
+		"/etc/containerd/x.toml":        "imports = ['/y/*']\n[plugins.'io.containerd.grpc.v1.cri'.registry.configs.'a'.tls]\nca_file = 'b'\n",
+		"/etc/containerd/conf.d/a.toml": "",
+	}
+	got, err := Read(host(files), []string{main}, Release{1, 7})
+	want := Config{
+		Files: []string{main, "/etc/containerd/x.toml", "/etc/containerd/conf.d/a.toml"}, Changed: early, LocalPull: true, ClientTLS: true, SandboxImage: defaultSandbox,
+		Holder: "/etc/containerd/x.toml", Imports: []Import{{main, "/etc/containerd/conf.d/*.toml"}, {"/etc/containerd/x.toml", "/y/*"}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }
 

@@ -1,5 +1,7 @@
 package runtime
 
+import "slices"
+
 // config is what the files come to.
 func (r *reader) config() Config {
 	registry := tableIn(r.images, "registry")
@@ -9,6 +11,7 @@ func (r *reader) config() Config {
 		r.result.ConfigPath = defaultConfigPath
 	}
 	r.result.SandboxImage = r.sandboxImage()
+	r.result.ClientTLS = hasTLS(tableIn(registry, "configs"))
 	r.result.LocalPull = !r.release.AtLeast(2, 1) || r.pullsLocally()
 	return r.result
 }
@@ -41,3 +44,21 @@ func (r *reader) downloads() int64 {
 }
 
 func holdsAny(t table, key string) bool { return len(tableIn(t, key)) > 0 }
+
+// hasTLS says whether one of the legacy configs, by host, has TLS settings.
+func hasTLS(configs table) bool {
+	for host := range configs {
+		if tableIn(configs, host)["tls"] != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// Reads says whether containerd of a release reads the hosts.toml files below a directory when it pulls, with this
+// configuration.
+func (c Config) Reads(directory string, release Release) bool {
+	roots := c.Roots()
+	refused := c.Mirrors || c.ClientTLS && !release.AtLeast(2, 0)
+	return !refused && slices.Contains(roots, directory) && (c.LocalPull || len(roots) == 1)
+}
