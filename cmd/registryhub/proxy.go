@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	_ "golang.org/x/crypto/x509roots/fallback" // the public roots, for an image that has no others
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	config "github.com/registryhub/registryhub/api/config/v1alpha1"

@@ -38,6 +38,7 @@ func trustedRoots(caFile string) (*x509.CertPool, error) {
 	if caFile == "" {
 		return nil, nil
 	}
+	trustPublicRoots()
 	roots, err := x509.SystemCertPool()
 	if err != nil {
 		roots = x509.NewCertPool() // No system roots to read: the file's must do.

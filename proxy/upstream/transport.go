@@ -5,9 +5,6 @@ import (
 	"net"
 	"net/http"
 	"time"
-
-	// The public roots, for an image that holds no file but the binary.
-	_ "golang.org/x/crypto/x509roots/fallback"
 )
 
 const (

@@ -36,6 +36,7 @@ func newWire(g *guard, files tlsFiles, timeouts Timeouts, reach *Reach, refused 
 
 // RoundTrip implements http.RoundTripper.
 func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	trustPublicRoots()
 	return w.current().choose(r, w.guard.isUpstream(r.URL)).RoundTrip(r)
 }
 

@@ -20,19 +20,25 @@ import (
 type journal struct {
 	path string
 	file *os.File // nil until something is written
-	size int64
-	runs []journalRun // of bytes that no record speaks of yet
+	size int64    // of the file, with the places of all records
+	runs []journalRun
+	last int // the run that was begun last
 }
 
+// journalRun is a run of bytes that may still grow, and with it the record at its place in the file.
 type journalRun struct {
 	store.Extent
-	sum uint32
+	sum   uint32
+	place int64
 }
 
 const (
 	journalSuffix = ".journal"
-	// journalEvery is what a crash can cost each writer of a fill.
+	// journalEvery is what a record speaks of at most: what a loss of power can cost each writer of a fill. One that is
+	// killed loses nothing that it has written.
 	journalEvery = 256 << 10
+	// journalRuns is how many runs may grow at a time. More writers than that cost a record for each write.
+	journalRuns = 32
 	// A record is the start of a run and its length in 8 bytes each, then the run's checksum and that of the record
 	// before it, in 4 bytes each.
 	recordSize = 24
@@ -46,35 +52,38 @@ func newJournal(path string) *journal { return &journal{path: path + journalSuff
 
 // add notes bytes that were written.
 func (j *journal) add(offset int64, b []byte) {
+	if len(b) == 0 {
+		return
+	}
 	run := j.runTo(offset)
 	run.sum = crc32.Update(run.sum, checksums, b)
 	run.End += int64(len(b))
-	if run.End-run.Start >= journalEvery {
-		j.record(*run)
-		*run = journalRun{Extent: store.Extent{Start: run.End, End: run.End}}
-	}
+	j.record(*run)
 }
 
-// runTo is the run that ends at an offset. One that is empty belongs to a writer that may have moved elsewhere.
+// runTo is the run that goes on at an offset.
 func (j *journal) runTo(offset int64) *journalRun {
-	free := -1
 	for i := range j.runs {
-		if j.runs[i].End == offset {
+		if j.runs[i].End == offset && offset-j.runs[i].Start < journalEvery {
 			return &j.runs[i]
 		}
-		if j.runs[i].Start == j.runs[i].End {
-			free = i
-		}
 	}
-	if free < 0 {
-		j.runs = append(j.runs, journalRun{})
-		free = len(j.runs) - 1
-	}
-	j.runs[free] = journalRun{Extent: store.Extent{Start: offset, End: offset}}
-	return &j.runs[free]
+	return j.begin(offset)
 }
 
-// record writes a record. After an error no more are written: what they would save is fetched again.
+// begin begins a run, in the place of the one that was begun longest ago when there are many: its record stands.
+func (j *journal) begin(offset int64) *journalRun {
+	j.last = (j.last + 1) % journalRuns
+	if len(j.runs) < journalRuns {
+		j.runs = append(j.runs, journalRun{})
+		j.last = len(j.runs) - 1
+	}
+	j.runs[j.last] = journalRun{Extent: store.Extent{Start: offset, End: offset}, place: j.size}
+	j.size += recordSize
+	return &j.runs[j.last]
+}
+
+// record writes a run's record, over that of when the run was shorter. What is lost by an error is fetched again.
 func (j *journal) record(run journalRun) {
 	if j.file == nil && j.open() != nil {
 		return
@@ -84,25 +93,12 @@ func (j *journal) record(run journalRun) {
 	record = binary.BigEndian.AppendUint64(record, uint64(run.End-run.Start)) //nolint:gosec // nor is a length
 	record = binary.BigEndian.AppendUint32(record, run.sum)
 	record = binary.BigEndian.AppendUint32(record, crc32.Checksum(record, checksums))
-	n, err := j.file.WriteAt(record, j.size)
-	if err == nil {
-		j.size += int64(n)
-	}
+	_, _ = j.file.WriteAt(record, run.place)
 }
 
 func (j *journal) open() (err error) {
 	j.file, err = os.OpenFile(j.path, os.O_RDWR|os.O_CREATE, fileMode)
 	return err
-}
-
-// flush writes records of all that was added.
-func (j *journal) flush() {
-	for _, run := range j.runs {
-		if run.End > run.Start {
-			j.record(run)
-		}
-	}
-	j.runs = nil
 }
 
 // adopt returns what the journal of an earlier process speaks of and a file still has. Later records go behind its own.
@@ -154,7 +150,7 @@ func (r journalRun) isIn(file *os.File, buffer []byte) bool {
 
 // clear forgets everything.
 func (j *journal) clear() error {
-	j.size, j.runs = 0, nil
+	j.size, j.runs, j.last = 0, nil, 0
 	err := os.Truncate(j.path, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -85,7 +85,7 @@ func complete(t *testing.T, p store.Partial, data []byte) {
 	must(t, p.Commit(t.Context(), proof))
 }
 
-func TestAKilledFillLosesLessThanAChunkForEachWriter(t *testing.T) {
+func TestAKilledFillLosesNothingThatWasWritten(t *testing.T) {
 	dir, data := t.TempDir(), noise(4*chunk)
 	d := digest.FromBytes(data)
 	p, err := open(t, dir).Partial(t.Context(), d, -1)
@@ -103,7 +103,31 @@ func TestAKilledFillLosesLessThanAChunkForEachWriter(t *testing.T) {
 	must(t, p.Discard())
 	p, err = open(t, left).Partial(t.Context(), d, -1)
 	must(t, err)
-	if diff := cmp.Diff(store.Extents{{Start: 0, End: chunk}, {Start: 2 * chunk, End: 3 * chunk}}, p.Left()); diff != "" {
+	if diff := cmp.Diff(store.Extents{{Start: 0, End: chunk + chunk/2}, {Start: 2 * chunk, End: 3*chunk + chunk/2}}, p.Left()); diff != "" {
+		t.Errorf("left (-want +got):\n%s", diff)
+	}
+	complete(t, p, data)
+}
+
+func TestAKilledFillOfManyWritersLosesNothingThatWasWritten(t *testing.T) {
+	const writers, each = 50, 3 << 10
+	dir, data := t.TempDir(), noise(writers*each)
+	d := digest.FromBytes(data)
+	p, err := open(t, dir).Partial(t.Context(), d, -1)
+	must(t, err)
+	for at := 0; at < each; at += 1 << 10 {
+		for writer := range writers {
+			from := writer*each + at
+			_, err := p.WriteAt(data[from:from+1<<10], int64(from))
+			must(t, err)
+		}
+	}
+	left := t.TempDir()
+	must(t, os.CopyFS(left, os.DirFS(dir)))
+	must(t, p.Discard())
+	p, err = open(t, left).Partial(t.Context(), d, -1)
+	must(t, err)
+	if diff := cmp.Diff(store.Extents{{Start: 0, End: writers * each}}, p.Left()); diff != "" {
 		t.Errorf("left (-want +got):\n%s", diff)
 	}
 	complete(t, p, data)

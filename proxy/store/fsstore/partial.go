@@ -174,6 +174,5 @@ func (p *partial) discard() error {
 func (p *partial) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.journal.flush()
 	return errors.Join(p.journal.close(), p.file.Close())
 }
