@@ -140,6 +140,7 @@ func TestDecodeRefusesAndNamesTheField(t *testing.T) {
 		"any host of a node without a list":     {node, nodeFile, "hosts: [docker.io]", "hosts: ['*']", "hubs[0].allowedHosts: required"},
 		"a node's list without any host":        {node, nodeFile, "endpoint: ", "allowedHosts: [a.io]\n  endpoint: ", "hubs[0].allowedHosts"},
 		"a node's list of every host":           {node, nodeFile, "hosts: [docker.io]", "hosts: ['*']\n  allowedHosts: ['*']", "hubs[0].allowedHosts[0]"},
+		"any host without a fallback":           {node, nodeFile, "hosts: [docker.io]", "hosts: ['*']\n  allowedHosts: [a.io]\n  fallback: None", "hubs[0].fallback"},
 		"any host that adopts":                  {node, nodeFile, "hosts: [docker.io]", "hosts: ['*']\n  allowedHosts: [a.io]\n  adoptForeign: true", "hubs[0].adoptForeign"},
 		"an IPv6 host without its brackets":     {node, nodeFile, "hosts: [docker.io]", "hosts: ['fd00::1']", "hubs[0].hosts[0]"},
 		"a hub asked too often":                 {node, nodeFile, "revision: ", "probeInterval: 10ms\nrevision: ", "probeInterval"},

@@ -162,6 +162,9 @@ func (h NodeHub) validateHosts(field string) error {
 		}
 	}
 	errs = append(errs, validateAllowed(field+".allowedHosts", h.StandsForAny(), h.AllowedHosts))
+	if h.StandsForAny() && h.Stays() {
+		errs = append(errs, fmt.Errorf("%s.fallback: cannot be %s beside the host %q: what the hub may not stand for would have nowhere to come from", field, NodeFallbackNone, AnyHost))
+	}
 	if h.StandsForAny() && h.AdoptForeign {
 		errs = append(errs, fmt.Errorf("%s.adoptForeign: cannot stand beside the host %q: nothing is adopted for it", field, AnyHost))
 	}

@@ -114,11 +114,21 @@ func TestWhatAnyHostWouldHideStaysInForce(t *testing.T) {
 	n.reconcileBeside(elsewhere, hosts("one", AnyHost))
 	n.mustFind("without a directory", elsewhere, want)
 
-	n.reconcileBeside(elsewhere, nil)
-	if got := n.names(n.certs); !cmp.Equal(got, []string{"more.io_5000_", "theirs.io"}) {
-		t.Errorf("without the host for all others the certs directory holds %q", got)
+	for when, remove := range map[string]func(){
+		"withdrawn": func() { n.reconcileBeside(elsewhere, nil) },
+		"restored": func() {
+			if err := n.directory().Restore(); err != nil {
+				t.Error(err)
+			}
+		},
+	} {
+		n.reconcileBeside(elsewhere, desired)
+		remove()
+		if got := n.names(n.certs); !cmp.Equal(got, []string{"more.io_5000_", "theirs.io"}) {
+			t.Errorf("%s: the certs directory holds %q", when, got)
+		}
+		n.mustFind(when, elsewhere, map[string]Files{"corp.example": want["corp.example"], "quay.io": nil})
 	}
-	n.mustFind("gone", elsewhere, map[string]Files{"corp.example": want["corp.example"], "quay.io": nil})
 }
 
 func TestNothingIsLinkedWithoutAnyHost(t *testing.T) {
