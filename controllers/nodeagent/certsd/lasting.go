@@ -64,6 +64,7 @@ func (p *pass) makeLast(wanted map[string]placing, lasting []string, failed map[
 			failed[host] = fmt.Errorf("making a place that outlives a reboot for %s: %w", host, err)
 			continue
 		}
-		wanted[host] = placing{files: place.files, on: p.lasting, secret: true}
+		place.on, place.secret = p.lasting, true
+		wanted[host] = place
 	}
 }
