@@ -49,7 +49,7 @@ func (e examiner) lookSoon() doctor.Node {
 
 // look gathers what is known of the node.
 func (e examiner) look(ctx context.Context) doctor.Node {
-	node := doctor.Node{CertsDirectory: e.certs, Started: startOf(e.host, e.layout.Socket)}
+	node := doctor.Node{CertsDirectory: e.certs, Started: startOf(e.host, e.layout.Socket), Source: e.layout.Source}
 	version, err := e.runtime.Version(ctx)
 	if err != nil {
 		node.Unknown = err

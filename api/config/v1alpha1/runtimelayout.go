@@ -14,6 +14,8 @@ type RuntimeLayout struct {
 	Socket string
 	// LaterRoots are the directories in which the runtime may look for hosts after the certs directory.
 	LaterRoots []string
+	// Source is what a person changes, where the distribution makes the configuration out of that; "": the files themselves.
+	Source string
 }
 
 // runtimeLayouts of distributions by their certs directories: k3s and RKE2 (docs.k3s.io, docs.rke2.io), MicroK8s
@@ -22,8 +24,9 @@ var runtimeLayouts = map[string]RuntimeLayout{
 	"/var/lib/rancher/k3s/agent/etc/containerd/certs.d":  rancherLayout("k3s"),
 	"/var/lib/rancher/rke2/agent/etc/containerd/certs.d": rancherLayout("rke2"),
 	"/var/snap/microk8s/current/args/certs.d": layoutIn("/var/snap/microk8s/current/args", "/var/snap/microk8s/common/run/containerd.sock",
-		"containerd.toml", "containerd-template.toml"),
-	"/etc/cri/conf.d/hosts": layoutIn("/etc/cri", defaultSocket, "containerd.toml"),
+		"containerd.toml", "containerd-template.toml").from("/var/snap/microk8s/current/args/containerd-template.toml"),
+	"/etc/cri/conf.d/hosts": layoutIn("/etc/cri", defaultSocket, "containerd.toml").
+		from("the machine's configuration (a CRICustomizationConfig document, or machine.files with /etc/cri/conf.d/20-customization.part)"),
 }
 
 const defaultSocket = "/run/containerd/containerd.sock"
@@ -46,7 +49,9 @@ const dockerRoot = "/etc/docker/certs.d"
 
 // rancherLayout is that of k3s, and of RKE2 whose containerd uses k3s's socket.
 func rancherLayout(distribution string) RuntimeLayout {
-	return layoutIn("/var/lib/rancher/"+distribution+"/agent/etc/containerd", "/run/k3s/containerd/containerd.sock", "config.toml")
+	folder := "/var/lib/rancher/" + distribution + "/agent/etc/containerd"
+	return layoutIn(folder, "/run/k3s/containerd/containerd.sock", "config.toml").
+		from(folder + "/config.toml.tmpl (config-v3.toml.tmpl for containerd 2.x), out of which " + distribution + " makes containerd's configuration")
 }
 
 func layoutIn(directory, socket string, files ...string) RuntimeLayout {
@@ -55,4 +60,9 @@ func layoutIn(directory, socket string, files ...string) RuntimeLayout {
 		layout.ConfigFiles = append(layout.ConfigFiles, path.Join(directory, file))
 	}
 	return layout
+}
+
+func (l RuntimeLayout) from(source string) RuntimeLayout {
+	l.Source = source
+	return l
 }

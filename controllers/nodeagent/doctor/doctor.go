@@ -22,6 +22,8 @@ type Node struct {
 	Started time.Time
 	// Config is what the runtime's files say.
 	Config runtime.Config
+	// Source is what a person changes to change the files; "": the files.
+	Source string
 	// Unknown is why one of the above could not be found out.
 	Unknown error
 }
@@ -107,14 +109,22 @@ func (n Node) restartPending() *Finding {
 	if n.Started.IsZero() || !n.Config.Changed.After(n.Started) {
 		return nil
 	}
-	return &Finding{Reason: v1alpha1.NodeReasonRestartPending, Message: n.files() + " was changed after containerd started, which reads it at its start alone. Restart containerd"}
+	return &Finding{Reason: v1alpha1.NodeReasonRestartPending, Message: n.read() + " was changed after containerd started, which reads it at its start alone. Restart containerd"}
 }
 
-// files names where a person has to look.
+// files names where a person has something to change.
 func (n Node) files() string {
+	if n.Source != "" {
+		return n.Source
+	}
 	if len(n.Config.Files) == 0 {
 		return "containerd's configuration file, which is not there yet,"
 	}
+	return n.read()
+}
+
+// read names the files that containerd reads.
+func (n Node) read() string {
 	const most = 4
 	named := n.Config.Files[:min(len(n.Config.Files), most)]
 	return strings.Join(named, " or ")

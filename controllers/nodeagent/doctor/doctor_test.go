@@ -43,6 +43,7 @@ func foreign(n *doctor.Node) { n.Runtime = "cri-o" }
 func old(n *doctor.Node)     { n.Version = "1.6.20~ds1" }
 func unread(n *doctor.Node)  { n.Unknown = errors.New("the socket is gone") }
 func withTLS(n *doctor.Node) { n.Config.ClientTLS = true }
+func made(n *doctor.Node)    { n.Source = "config.toml.tmpl" }
 func younger(n *doctor.Node) { n.Started = time.Time{} }
 
 func TestExamine(t *testing.T) {
@@ -60,6 +61,7 @@ func TestExamine(t *testing.T) {
 		"no path":                              {healthy(path("")), []string{"ConfigPathUnset!"}, `Set it to "/etc/containerd/certs.d" in /etc/containerd/config.toml, in the table [plugins."io.containerd.cri.v1.images".registry]`},
 		"no path, in the words of 1.x":         {healthy(path(""), old), []string{"ConfigPathUnset!"}, `[plugins."io.containerd.grpc.v1.cri".registry]`},
 		"no path, and TLS settings of old":     {healthy(path(""), old, withTLS), []string{"ConfigPathUnset!"}, "Put the TLS settings of registry.configs"},
+		"no path, in files that are made":      {healthy(path(""), made), []string{"ConfigPathUnset!"}, "in config.toml.tmpl, in the table"},
 		"another path":                         {healthy(path("/opt/certs.d")), []string{"ConfigPathUnset!"}, `config_path is "/opt/certs.d"`},
 		"a list without the directory":         {healthy(path("/a:/b")), []string{"ConfigPathUnset!", "TransferServiceMultiRoot!"}, `"/a:/b"`},
 		"mirrors":                              {healthy(path(""), mirrors), []string{"LegacyMirrorsPresent!"}, "Take them out of /etc/containerd/config.toml"},
