@@ -14,10 +14,14 @@ import (
 const (
 	// usual is Go's own: the heap may grow by as much as is in use.
 	usual = 100
-	// most bounds what a heap that is next to empty may grow by.
-	most = 1000
-	// liveMetric is what was in use when the heap was collected last, in bytes.
-	liveMetric = "/gc/heap/live:bytes"
+	// least is what one may grow by that has reached the floor, in percent of what is in use.
+	least = 50
+	// smallest is the heap that Go does not collect below, where it may grow by 100 percent. At more it is as much larger.
+	smallest = 4 << 20
+	// What was in use when the heap was collected last, and what of stacks and variables was looked through for it, in bytes.
+	liveMetric    = "/gc/heap/live:bytes"
+	stackMetric   = "/gc/scan/stack:bytes"
+	globalsMetric = "/gc/scan/globals:bytes"
 )
 
 // Keep has the heap of this process grow to about so many bytes before it is collected, until stop is called. Where the
@@ -52,9 +56,10 @@ func (s *sentinel) finalize() {
 }
 
 func (k *keeper) adjust() {
-	live := []metrics.Sample{{Name: liveMetric}}
-	metrics.Read(live)
-	if next := percent(live[0].Value.Uint64(), k.floor); k.percent.Swap(next) != next {
+	last := []metrics.Sample{{Name: liveMetric}, {Name: stackMetric}, {Name: globalsMetric}}
+	metrics.Read(last)
+	roots := last[1].Value.Uint64() + last[2].Value.Uint64()
+	if next := percent(last[0].Value.Uint64(), roots, k.floor); k.percent.Swap(next) != next {
 		debug.SetGCPercent(int(next))
 	}
 }
@@ -64,12 +69,13 @@ func (k *keeper) stop() {
 	debug.SetGCPercent(usual)
 }
 
-// percent is how much a heap may grow, in percent of what is in use. It goes in steps: to set it stops the world.
-func percent(live, floor uint64) int64 {
+// percent is how much a heap may grow, in percent of what is in use and of the roots, which Go has it grow by as well
+// (https://go.dev/doc/gc-guide#GOGC). It goes in steps: to set it stops the world.
+func percent(live, roots, floor uint64) int64 {
 	const step = 50
 	if live >= floor {
-		return usual
+		return least
 	}
-	grows := (floor - live) * 100 / max(live, 1) / step * step
-	return int64(min(max(grows, usual), most))
+	grows := (floor - live) * 100 / max(live+roots, 1) / step * step
+	return int64(max(min(grows, floor*100/smallest), least)) //nolint:gosec // G115: a floor is far from overflowing it
 }

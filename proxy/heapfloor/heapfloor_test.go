@@ -14,20 +14,21 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestPercent(t *testing.T) {
 	t.Parallel()
 	cases := map[string]struct {
-		live, floor uint64
-		want        int64
+		live, roots, floor uint64
+		want               int64
 	}{
-		"a small heap grows to the floor": {4 << 20, 24 << 20, 500},
-		"in steps":                        {5 << 20, 24 << 20, 350},
-		"half of it as ever":              {12 << 20, 24 << 20, 100},
-		"more than half as ever":          {20 << 20, 24 << 20, 100},
-		"more than all as ever":           {100 << 20, 24 << 20, 100},
-		"nothing not without end":         {0, 24 << 20, 1000},
+		"a small heap grows to the floor":       {4 << 20, 0, 24 << 20, 500},
+		"stacks and variables have it grow too": {4 << 20, 6 << 20, 24 << 20, 200},
+		"in steps":                              {5 << 20, 0, 24 << 20, 350},
+		"half of it doubles":                    {12 << 20, 0, 24 << 20, 100},
+		"more than half by half":                {20 << 20, 0, 24 << 20, 50},
+		"more than all by half":                 {100 << 20, 0, 24 << 20, 50},
+		"next to nothing to the floor":          {1, 0, 24 << 20, 600},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := percent(tc.live, tc.floor); got != tc.want {
+			if got := percent(tc.live, tc.roots, tc.floor); got != tc.want {
 				t.Errorf("got %d, want %d", got, tc.want)
 			}
 		})
@@ -60,7 +61,7 @@ func TestTheFloorFollowsWhatIsInUse(t *testing.T) {
 	awaitCollected(t, "a small heap may grow", func() bool { return inForce() > usual })
 	func() {
 		large := make([]byte, 80<<20)
-		awaitCollected(t, "a large one may only double", func() bool { return inForce() == usual })
+		awaitCollected(t, "a large one may grow by half", func() bool { return inForce() == least })
 		runtime.KeepAlive(large)
 	}()
 	awaitCollected(t, "a small one may grow again", func() bool { return inForce() > usual })

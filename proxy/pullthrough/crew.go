@@ -5,14 +5,13 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"sync"
 	"time"
 )
 
 const (
-	// bufferSize is what one transfer holds in memory.
-	bufferSize = 64 << 10
-	// tellAfter is how long bytes may wait for more before clients are told of them.
+	// tellAtOnce is what clients are told of at once.
+	tellAtOnce = 64 << 10
+	// tellAfter is how long fewer bytes may wait for more before clients are told of them.
 	tellAfter = 5 * time.Millisecond
 	// hashAtOnce is what is worth waking the hashing for.
 	hashAtOnce = 1 << 20
@@ -25,14 +24,12 @@ const (
 	maxFills = 512
 )
 
-var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
-
 // start begins the crew with a transfer that is open already.
 func (w *filling) start(ctx context.Context, first *transfer) {
 	ctx, cancel := context.WithCancel(ctx)
 	w.change(func() {
 		w.crew.ctx, w.crew.cancel, w.crew.working, w.crew.regular = ctx, cancel, 1, 1
-		w.crew.toHash, w.crew.untold = make(chan struct{}, 1), bufferSize // the first bytes are told of at once
+		w.crew.toHash, w.crew.untold = make(chan struct{}, 1), tellAtOnce // the first bytes are told of at once
 		w.plan.step = max(w.size, 1)
 		if first.ranges && w.inSegments(w.size) {
 			w.crew.regular, w.crew.aside, w.plan.step = w.segments.Parallel, maxAside, w.segments.Size
@@ -105,22 +102,24 @@ func (w *filling) work(one *segment, t *transfer) {
 
 // pump moves the bytes of a segment into the store.
 func (w *filling) pump(t *transfer, one *segment) error {
-	buffer := buffers.Get().(*[bufferSize]byte) //nolint:forcetypeassert // the pool holds nothing else
-	defer buffers.Put(buffer)
+	b := w.buffers.get()
+	defer b.free()
 	for {
 		left := w.ahead(one)
 		if left <= 0 {
 			return nil
 		}
-		n, err := t.read(w.crew.ctx, buffer[:min(bufferSize, left)])
+		bytes := b.room(left)
+		n, err := t.read(w.crew.ctx, bytes)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		kept, err := w.partial.WriteAt(buffer[:n], one.at)
+		kept, err := w.partial.WriteAt(bytes[:n], one.at)
 		w.wrote(t, one, kept, err)
+		b.took(n)
 		if err != nil {
 			return err
 		}
@@ -158,7 +157,7 @@ func (w *filling) wrote(t *transfer, one *segment, n int, err error) {
 // tellReaders wakes those who have something to read now, for who holds mu. That costs more than a small write, so that
 // several are told of together.
 func (w *filling) tellReaders(n int) {
-	if w.crew.untold += n; w.crew.untold >= bufferSize {
+	if w.crew.untold += n; w.crew.untold >= tellAtOnce {
 		w.crew.untold = 0
 		w.wakeReaders()
 		return
@@ -167,12 +166,18 @@ func (w *filling) tellReaders(n int) {
 		return
 	}
 	w.crew.telling = true
-	time.AfterFunc(tellAfter, func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.crew.telling, w.crew.untold = false, 0
-		w.wakeReaders()
-	})
+	if w.crew.teller == nil {
+		w.crew.teller = time.AfterFunc(tellAfter, w.tellNow)
+		return
+	}
+	w.crew.teller.Reset(tellAfter)
+}
+
+func (w *filling) tellNow() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.crew.telling, w.crew.untold = false, 0
+	w.wakeReaders()
 }
 
 // tellHasher wakes it when there is enough to do, or no more to come, for who holds mu.

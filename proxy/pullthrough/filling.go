@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/registryhub/registryhub/proxy/store"
 	"github.com/registryhub/registryhub/proxy/upstream"
@@ -103,9 +104,10 @@ func (w *filling) hashFrom(ctx context.Context, reader store.Reader, end int64) 
 	if err != nil {
 		return err
 	}
-	buffer := buffers.Get().(*[bufferSize]byte) //nolint:forcetypeassert // the pool holds nothing else
-	defer buffers.Put(buffer)
-	_, err = io.CopyBuffer(w.verifier, struct{ io.Reader }{section}, buffer[:])
+	b := w.buffers.get()
+	defer b.free()
+	b.grow()
+	_, err = io.CopyBuffer(w.verifier, struct{ io.Reader }{section}, b.whole())
 	if err == nil && w.verifier.Offset() < end {
 		err = io.ErrUnexpectedEOF
 	}
@@ -247,9 +249,10 @@ type crew struct {
 	// hashed is how far the hashing is, and toHash wakes it.
 	hashed int64
 	toHash chan struct{}
-	// untold are bytes that no reader was told of yet; telling says that they soon will be.
+	// untold are bytes that no reader was told of yet; telling says that teller will soon tell of them.
 	untold  int
 	telling bool
+	teller  *time.Timer
 	// upstreams that sent something.
 	upstreams []string
 	// failed is why the last of them went.

@@ -73,6 +73,7 @@ type Mirror struct {
 	condemned condemned
 	turns     chan struct{} // taken by fills under way
 	lanes     chan struct{} // taken by transfers that are not their blob's first
+	buffers   *buffers
 }
 
 // New returns a Mirror, to be closed by the caller.
@@ -86,7 +87,9 @@ func New(options Options, initial Settings) (*Mirror, error) {
 	if options.Failed == nil {
 		options.Failed = func(error) {}
 	}
-	m := &Mirror{Options: options, work: newBackground(), turns: make(chan struct{}, maxFills), lanes: make(chan struct{}, maxLanes)}
+	m := &Mirror{
+		Options: options, work: newBackground(), turns: make(chan struct{}, maxFills), lanes: make(chan struct{}, maxLanes), buffers: newBuffers(),
+	}
 	m.fills.active = map[digest.Digest]*fill{}
 	if err := m.Configure(initial); err != nil {
 		return nil, err

@@ -72,16 +72,18 @@ type uncached struct {
 }
 
 func (u *uncached) pump(ctx context.Context, t *transfer) error {
-	buffer := buffers.Get().(*[bufferSize]byte) //nolint:forcetypeassert // the pool holds nothing else
-	defer buffers.Put(buffer)
+	b := t.mirror.buffers.get()
+	defer b.free()
 	for t.offset <= u.Last {
-		n, err := t.read(ctx, buffer[:min(bufferSize, u.Last+1-t.offset)])
+		bytes := b.room(u.Last + 1 - t.offset)
+		n, err := t.read(ctx, bytes)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
-		if err := u.pass(buffer[:n]); err != nil {
+		if err := u.pass(bytes[:n]); err != nil {
 			return err
 		}
+		b.took(n)
 	}
 	return u.finish()
 }

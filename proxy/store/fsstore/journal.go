@@ -22,7 +22,8 @@ type journal struct {
 	file *os.File // nil until something is written
 	size int64    // of the file, with the places of all records
 	runs []journalRun
-	last int // the run that was begun last
+	last int              // the run that was begun last
+	text [recordSize]byte // of the record that is written
 }
 
 // journalRun is a run of bytes that may still grow, and with it the record at its place in the file.
@@ -88,7 +89,7 @@ func (j *journal) record(run journalRun) {
 	if j.file == nil && j.open() != nil {
 		return
 	}
-	record := make([]byte, 0, recordSize)
+	record := j.text[:0]
 	record = binary.BigEndian.AppendUint64(record, uint64(run.Start))         //nolint:gosec // an offset is never negative
 	record = binary.BigEndian.AppendUint64(record, uint64(run.End-run.Start)) //nolint:gosec // nor is a length
 	record = binary.BigEndian.AppendUint32(record, run.sum)
