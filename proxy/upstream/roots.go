@@ -8,7 +8,7 @@ import (
 )
 
 // trustPublicRoots has certificates verified by the public roots where the system has none, as in an image that holds no
-// file but the binary. To parse them all would be a third of the program's start, so that it waits for the first request:
+// file but the binary. To parse them all takes milliseconds of the start, so that it waits for the first request:
 // what is in the cache is served without.
 var trustPublicRoots = sync.OnceFunc(func() { x509.SetFallbackRoots(publicRoots()) })
 
