@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -13,14 +12,7 @@ import (
 // powerOff ends a node at once. The kernel takes its memory with its namespaces: /run, mounts, interfaces, packet filters,
 // the network namespaces of pods. Cgroups are the machine's, so they are removed here.
 func powerOff(ctx context.Context, args []string) error {
-	if len(args) != 1 {
-		return errors.New("power-off needs a node: power-off node-1")
-	}
-	current, err := running()
-	if err != nil {
-		return err
-	}
-	node, err := current.node(args[0])
+	_, node, err := nodeOf("power-off", args)
 	if err != nil {
 		return err
 	}
@@ -36,14 +28,7 @@ func powerOff(ctx context.Context, args []string) error {
 // powerOn starts a node that is off, and those of its processes that are named, all without names. A process that runs is
 // left alone.
 func powerOn(ctx context.Context, args []string) error {
-	if len(args) == 0 {
-		return errors.New("power-on needs a node: power-on node-1")
-	}
-	current, err := running()
-	if err != nil {
-		return err
-	}
-	node, err := current.node(args[0])
+	current, node, err := nodeOf("power-on", args[:min(1, len(args))])
 	if err != nil {
 		return err
 	}

@@ -111,15 +111,21 @@ func addName(_ context.Context, args []string) error {
 // namesFile is where plan.NamesFile is on the machine.
 func namesFile() string { return filepath.Join(controlPlane().Dir, plan.NamesFile) }
 
-func restartContainerd(ctx context.Context, args []string) error {
+// nodeOf is the one node that a verb was given, and its cluster.
+func nodeOf(verb string, args []string) (*cluster, plan.Node, error) {
 	if len(args) != 1 {
-		return errors.New("restart-containerd needs a node: restart-containerd node-1")
+		return nil, plan.Node{}, fmt.Errorf("%s needs a node: %s node-1", verb, verb)
 	}
 	current, err := running()
 	if err != nil {
-		return err
+		return nil, plan.Node{}, err
 	}
 	node, err := current.node(args[0])
+	return current, node, err
+}
+
+func restartContainerd(ctx context.Context, args []string) error {
+	_, node, err := nodeOf("restart-containerd", args)
 	if err != nil {
 		return err
 	}
