@@ -35,12 +35,11 @@ Over TLS a server reads, encrypts and writes what the kernel sends by itself wit
 into AES-GCM, a third into copies of the file out of the page cache and a third into writes to the socket
 (pprof); nginx does the same with OpenSSL. Clients resume no sessions, so a handshake is one ECDSA signature, 2 % at 64 clients.
 
-The end of a blob goes out when its digest is right, and SHA-256 takes 0.9 s a GiB of one core here, with SHA-NI, by Go as by
-OpenSSL: 0.23 s for the 256 MiB that an upstream as fast as loopback sends in 0.07 s. No client can have all of a cold
-blob in 1.3 times that: 3.3 times is the least with nothing else to do. Beside the hashing a GiB of a cold pull costs our
-proxy (perf) 0.55 s of writes to the page cache and 0.27 s of reads from sockets, as it does nginx; 0.2 s of sendfile, of which
-nginx has half; and, for itself, 0.24 s of reading the file to hash it, since segments come in any order, and 0.08 s of
-fsync. On two processors that clients and upstream share that is more than proxy_cache, which verifies nothing, takes in all.
+The end of a blob goes out when its digest is right. SHA-256 takes 0.7 to 0.9 s a GiB of one core here (the difference between the
+two columns of CPU), so that 256 MiB take about 0.2 s, which an upstream as fast as loopback sends in 0.06 s: no client can have all
+of such a cold blob in 1.3 times that, and three times is the least. For the same reason a cold pull from such an upstream takes
+longer than through proxy_cache, which verifies nothing: clients, upstream and proxy share two processors, and hashing alone takes
+as much of them as proxy_cache in all.
 
 What kill -9 costs a fill is what was in the buffers of its sockets, which the upstream counts as sent: little while the proxy
 keeps up with four connections, and up to some MiB for each kill where other work keeps it from it.
