@@ -3,12 +3,15 @@ package assets
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
 )
 
 func TestFindRoot(t *testing.T) {
@@ -96,6 +99,29 @@ func TestOutdated(t *testing.T) {
 	got := outdated(folder, current, []string{"current", "old", "unstamped", "gone"})
 	if diff := cmp.Diff([]string{"old", "unstamped", "gone"}, got); diff != "" {
 		t.Errorf("outdated (-want +got):\n%s", diff)
+	}
+}
+
+func TestOneAtATimeProvidesAFolder(t *testing.T) {
+	store := &Store{Cache: t.TempDir()}
+	var inside, most atomic.Int32
+	var group errgroup.Group
+	for range 8 {
+		group.Go(func() error {
+			return store.alone("debian", func() error {
+				now := inside.Add(1)
+				most.Store(max(now, most.Load()))
+				runtime.Gosched()
+				inside.Add(-1)
+				return nil
+			})
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if got := most.Load(); got != 1 {
+		t.Errorf("%d provided the folder at a time, want one", got)
 	}
 }
 

@@ -73,24 +73,32 @@ func (s *Store) build(ctx context.Context, m module, folder string, names ...str
 	}
 	flags := "-s -w " + m.ldflags(release)
 	stamp := stampOf(pinned, flags)
-	missing := outdated(target, stamp, names)
-	if len(missing) == 0 {
-		return target, nil
-	}
-	s.Step("building %s %s: %s (minutes, once)", path.Base(m.folder), release, strings.Join(missing, ", "))
+	return target, s.alone(folder, func() error {
+		missing := outdated(target, stamp, names)
+		if len(missing) == 0 {
+			return nil
+		}
+		return s.compile(ctx, m, release, flags, stamp, target, missing)
+	})
+}
+
+// compile builds the programs called names to the folder target.
+func (s *Store) compile(ctx context.Context, m module, release, flags, stamp, target string, names []string) error {
+	s.Step("building %s %s: %s (minutes, once)", path.Base(m.folder), release, strings.Join(names, ", "))
 	args := []string{"build", "-v", "-trimpath", "-ldflags", flags, "-o", target + "/"}
-	for _, name := range missing {
+	for _, name := range names {
 		args = append(args, m.commands+"/"+name)
 	}
 	if err := os.MkdirAll(target, 0o755); err != nil {
-		return "", fmt.Errorf("making the cache folder: %w", err)
+		return fmt.Errorf("making the cache folder: %w", err)
 	}
 	// With -v go names each package that it has compiled, on a line of its own.
 	watch := &tally{report: func(lines int) { s.Step("building %s: %d packages so far", path.Base(m.folder), lines) }}
+	source := filepath.Join(s.Root, m.folder)
 	if err := runWatched(ctx, source, []string{"CGO_ENABLED=0", "GOWORK=off"}, watch, "go", args...); err != nil {
-		return "", err
+		return err
 	}
-	return target, writeStamps(target, stamp, missing)
+	return writeStamps(target, stamp, names)
 }
 
 func readPins(source string) (string, error) {

@@ -45,11 +45,14 @@ func missingPackages() []string {
 // unpack returns the folder in the cache that a Debian package is unpacked to.
 func (s *Store) unpack(ctx context.Context, name string) (string, error) {
 	target := filepath.Join(s.Cache, "debian", name)
-	if _, err := os.Stat(target); err == nil {
-		return target, nil
-	}
-	s.Step("downloading Debian's %s", name)
-	return target, debian.Unpack(ctx, target, name)
+	// One lock for all packages: apt has one, too, and does not wait for it.
+	return target, s.alone("debian", func() error {
+		if _, err := os.Stat(target); err == nil {
+			return nil
+		}
+		s.Step("downloading Debian's %s", name)
+		return debian.Unpack(ctx, target, name)
+	})
 }
 
 // program returns the folder of a program: where it is installed, or else where its Debian package is

@@ -2,13 +2,8 @@ package assets
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
-
-	"github.com/registryhub/registryhub/hack/debian"
 )
 
 var distribution = module{
@@ -28,15 +23,9 @@ func (s *Store) Distribution(ctx context.Context) (string, error) {
 
 // Nginx unpacks Debian's nginx and returns the binary. Nothing is installed.
 func (s *Store) Nginx(ctx context.Context) (string, error) {
-	unpacked := filepath.Join(s.Cache, "debian", "nginx")
-	binary := filepath.Join(unpacked, "usr", "sbin", "nginx")
-	_, err := os.Stat(binary)
-	if errors.Is(err, fs.ErrNotExist) {
-		s.Step("fetching nginx from Debian")
-		err = debian.Unpack(ctx, unpacked, "nginx")
-	}
+	unpacked, err := s.unpack(ctx, "nginx")
 	if err != nil {
 		return "", fmt.Errorf("providing nginx: %w", err)
 	}
-	return binary, nil
+	return filepath.Join(unpacked, "usr", "sbin", "nginx"), nil
 }
