@@ -8,6 +8,7 @@ import (
 
 	config "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/proxy/metrics"
+	"github.com/registryhub/registryhub/proxy/prewarm"
 	"github.com/registryhub/registryhub/proxy/pullthrough"
 	"github.com/registryhub/registryhub/proxy/rules"
 	"github.com/registryhub/registryhub/proxy/store/fsstore"
@@ -19,6 +20,7 @@ import (
 type backend struct {
 	mirror   *pullthrough.Mirror
 	upkeep   *upkeep
+	warmer   *prewarm.Warmer
 	observer *observer
 
 	mu      sync.Mutex
@@ -35,12 +37,14 @@ func newBackend(cfg *config.ProxyConfiguration, logger logr.Logger, figures *met
 	b := &backend{
 		observer: newObserver(cfg.Hub, logger, figures), upkeep: newUpkeep(cfg.Hub, content, cfg.Store, logger, figures),
 	}
-	return b, b.renew(cfg, func(settings pullthrough.Settings) error {
+	err = b.renew(cfg, func(settings pullthrough.Settings) error {
 		b.mirror, err = pullthrough.New(pullthrough.Options{
 			Hub: cfg.Hub, Store: recent.New(content, recent.Options{}), Full: b.upkeep.full, Failed: b.upkeep.failed, Logger: logger, Metrics: figures,
 		}, settings)
 		return err
 	})
+	b.warmer = prewarm.New(prewarm.Options{Hub: cfg.Hub, Puller: b.mirror, Full: b.upkeep.isFull, Logger: logger}, cfg.Mirror.Prewarm)
+	return b, err
 }
 
 var errDraining = errors.New("taking a configuration into force: the proxy drains")
@@ -56,6 +60,7 @@ func (b *backend) configure(cfg *config.ProxyConfiguration) error {
 		return err
 	}
 	b.upkeep.configure(cfg.Store)
+	b.warmer.Configure(cfg.Mirror.Prewarm)
 	return nil
 }
 

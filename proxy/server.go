@@ -145,6 +145,10 @@ func (s *Server) Run(ctx context.Context) error {
 		s.backend.upkeep.run(ctx)
 		return nil
 	})
+	group.Go(func() error {
+		s.backend.warmer.Run(ctx)
+		return nil
+	})
 	if s.certificate != nil {
 		group.Go(func() error {
 			s.certificate.Run(ctx)

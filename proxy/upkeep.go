@@ -73,6 +73,9 @@ func (u *upkeep) report() config.StoreReport {
 	return report
 }
 
+// isFull says whether the store has no room that evicting makes.
+func (u *upkeep) isFull() bool { return u.report().Full }
+
 // full is called when the store refused a write for want of room.
 func (u *upkeep) full() {
 	if u.sweeper != nil {

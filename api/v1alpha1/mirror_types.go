@@ -53,6 +53,10 @@ type MirrorSpec struct {
 	// then asks the registry itself. Default: all.
 	// +optional
 	Repositories *RepositoriesSpec `json:"repositories,omitempty"`
+
+	// prewarm says what is pulled before anybody asks for it. Default: nothing.
+	// +optional
+	Prewarm *PrewarmSpec `json:"prewarm,omitempty"`
 }
 
 // SegmentsSpec says how a large blob is fetched. Many registries limit the speed of one connection; several make a

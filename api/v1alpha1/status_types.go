@@ -37,6 +37,10 @@ type RegistryHubStatus struct {
 	// +optional
 	Storage *StorageStatus `json:"storage,omitempty"`
 
+	// prewarm is how far the hub is with what it pulls ahead.
+	// +optional
+	Prewarm *PrewarmStatus `json:"prewarm,omitempty"`
+
 	// nodes are the figures of the nodes that should pull through the hub.
 	// +optional
 	Nodes *NodesStatus `json:"nodes,omitempty"`

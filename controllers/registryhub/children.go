@@ -53,6 +53,7 @@ func (r *Reconciler) applyProxy(ctx context.Context, s *scope) (err error) {
 		return nil
 	}
 	configuration := resources.ProxyConfiguration(s.hub)
+	s.choosePlatforms(configuration.Mirror)
 	rendered, err := configv1alpha1.Encode(configuration)
 	if err != nil {
 		return err

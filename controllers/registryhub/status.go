@@ -29,6 +29,7 @@ func nextStatus(s *scope) v1alpha1.RegistryHubStatus {
 		status.Access = v1alpha1.AccessStatus{Pull: resources.PullAccess(s.hub)}
 		status.Upstreams = resources.Upstreams(s.hub)
 		status.Storage = storageStatus(s.claim)
+		status.Prewarm = prewarmStatus(s)
 		status.Nodes = nodesStatus(s)
 	}
 	status.Conditions = conditions.Merge(s.hub.Status.Conditions, s.hub.Generation, s.now, ownedConditions, wantedConditions(s)...)

@@ -33,8 +33,21 @@ func specErrors(hub *v1alpha1.RegistryHub) []error {
 	}
 	if mirror := hub.Spec.Mirror; mirror != nil {
 		errs = append(errs, mirrorErrors(mirror)...)
+		errs = append(errs, prewarmErrors(hub))
 	}
 	return errs
+}
+
+func prewarmErrors(hub *v1alpha1.RegistryHub) error {
+	prewarm := resources.PrewarmConfiguration(hub.Spec.Mirror)
+	if prewarm == nil {
+		return nil
+	}
+	hosts := make([]string, 0, len(hub.Spec.Hosts))
+	for _, host := range hub.Spec.Hosts {
+		hosts = append(hosts, string(host))
+	}
+	return prewarm.Validate("spec.mirror.prewarm", hosts)
 }
 
 func mirrorErrors(mirror *v1alpha1.MirrorSpec) []error {

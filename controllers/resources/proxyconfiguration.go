@@ -51,6 +51,7 @@ func mirrorConfiguration(hub *v1alpha1.RegistryHub) *configv1alpha1.MirrorConfig
 		Tags:          TagsConfiguration(mirror.Tags),
 		Repositories:  RepositoriesConfiguration(mirror.Repositories),
 		Segments:      configv1alpha1.SegmentsConfiguration{Size: mirror.Segments.Size, Parallel: mirror.Segments.Parallel},
+		Prewarm:       PrewarmConfiguration(mirror),
 	}
 }
 

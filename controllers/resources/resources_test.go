@@ -71,6 +71,9 @@ func rich() *v1alpha1.RegistryHub {
 		{Match: ".*:main", Policy: v1alpha1.TagPolicyTTL, RevalidateAfter: &metav1.Duration{Duration: 30 * time.Second}},
 	}
 	hub.Spec.Mirror.Repositories = &v1alpha1.RepositoriesSpec{Allow: []string{"team/.*"}, Deny: []string{"team/secret/.*"}}
+	hub.Spec.Mirror.Prewarm = &v1alpha1.PrewarmSpec{
+		Images: []v1alpha1.PrewarmImage{"docker.io/team/app:1"}, Platforms: []v1alpha1.PrewarmPlatform{"linux/arm64"},
+	}
 	hub.Spec.Mirror.FallbackRules = []v1alpha1.FallbackRule{{Name: "doubled", OnStatus: []int32{404}, Match: "([^/]+)", Rewrite: "$1/$1"}}
 	hub.Spec.Proxy = v1alpha1.ProxySpec{
 		Resources:    corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("256Mi")}},

@@ -92,10 +92,14 @@ func (m *Mirror) parse(r *http.Request) (query, error) {
 		return query{}, err
 	}
 	if request.Kind != distspec.KindBase && !isCanary(request.Repository) && !now.Repositories.Allows(request.Repository) {
-		return query{}, distspec.NewError(http.StatusForbidden, distspec.CodeDenied, "this hub does not serve the repository: its lists of repositories leave it out")
+		return query{}, notServed()
 	}
 	repository := store.Repository{Host: strings.ToLower(host.Name), Name: request.Repository}
 	return query{Request: request, settings: now, host: host, repository: repository, namespace: namespace}, nil
+}
+
+func notServed() error {
+	return distspec.NewError(http.StatusForbidden, distspec.CodeDenied, "this hub does not serve the repository: its lists of repositories leave it out")
 }
 
 // namespace knows the query by which containerd names one of the hub's hosts: to parse it anew is a tenth of what the

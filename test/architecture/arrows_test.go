@@ -43,6 +43,7 @@ var arrows = []struct {
 	{"proxy/scrub", []string{"proxy/metrics", "proxy/store"}},
 	{"proxy/writable", []string{"proxy/metrics", "proxy/store"}},
 	{"proxy/pullthrough", []string{"api/config", "proxy/distspec", "proxy/rules", "proxy/upstream", "proxy/metrics", "proxy/store"}},
+	{"proxy/prewarm", []string{"api/config", "proxy/distspec", "proxy/pullthrough"}},
 	{"proxy", []string{"api/config", "proxy"}},
 	{"controllers/internal/pki", nil},
 	{"controllers/internal", []string{"api", "controllers/internal"}},

@@ -244,6 +244,9 @@ func TestWhatOnlyTheOperatorCanCheckStallsTheHub(t *testing.T) {
 		"selector": {func(hub *v1alpha1.RegistryHub) {
 			onNodes(map[string]string{"a": "not a label value!"})(hub)
 		}, "spec.nodes.selector"},
+		"prewarm": {func(hub *v1alpha1.RegistryHub) {
+			hub.Spec.Mirror.Prewarm = &v1alpha1.PrewarmSpec{Images: []v1alpha1.PrewarmImage{"prewarm.example/a:1", "elsewhere.example/a:1"}}
+		}, "spec.mirror.prewarm.images[1]"},
 		"address": {func(hub *v1alpha1.RegistryHub) { hub.Spec.Hosts = []v1alpha1.RegistryHost{"[:::1]"} }, "spec.hosts[0]"},
 		"toleration": {func(hub *v1alpha1.RegistryHub) {
 			hub.Spec.Proxy.PriorityClassName = "Not A Name"

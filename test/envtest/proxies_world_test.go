@@ -22,9 +22,10 @@ import (
 type proxy struct {
 	hub string
 
-	mu    sync.Mutex
-	held  *configv1alpha1.ProxyReport // nil: left alone
-	store configv1alpha1.StoreReport
+	mu      sync.Mutex
+	held    *configv1alpha1.ProxyReport // nil: left alone
+	store   configv1alpha1.StoreReport
+	prewarm *configv1alpha1.PrewarmReport
 }
 
 // proxy makes a hub's Pod, with a proxy that answers at its address; it goes when the test ends.
@@ -73,7 +74,7 @@ func (p *proxy) answer(response http.ResponseWriter, request *http.Request) {
 	if p.held != nil {
 		report = *p.held
 	}
-	report.Store = p.store
+	report.Store, report.Prewarm = p.store, p.prewarm
 	if request.URL.Path != "/configz" || report.InForce == "" {
 		response.WriteHeader(http.StatusNotFound)
 		return

@@ -3,7 +3,9 @@ package v1alpha1
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -100,6 +102,9 @@ type MirrorConfiguration struct {
 
 	// Repositories says which repositories are served. Default: all.
 	Repositories RepositoriesConfiguration `json:"repositories,omitempty"`
+
+	// Prewarm is what is pulled before anybody asks for it. Default: nothing.
+	Prewarm *PrewarmConfiguration `json:"prewarm,omitempty"`
 }
 
 // MirrorHost is one registry host and where its content comes from.
@@ -174,6 +179,9 @@ func (c *ProxyConfiguration) Default() {
 		return
 	}
 	c.Mirror.Segments.setDefaults()
+	if c.Mirror.Prewarm != nil {
+		c.Mirror.Prewarm.setDefaults()
+	}
 	setDefaultDuration(&c.Mirror.Tags.RevalidateAfter, 5*time.Minute)
 	setDefaultDuration(&c.Mirror.Tags.StaleIfError, 168*time.Hour)
 	for i := range c.Mirror.FallbackRules {
@@ -216,6 +224,9 @@ func (m *MirrorConfiguration) validate() error {
 	errs = append(errs, m.validateAllowedHosts())
 	for i, rule := range m.FallbackRules {
 		errs = append(errs, rule.Validate(fmt.Sprintf("mirror.fallbackRules[%d]", i)))
+	}
+	if m.Prewarm != nil {
+		errs = append(errs, m.Prewarm.Validate("mirror.prewarm", slices.Collect(maps.Keys(seen))))
 	}
 	errs = append(errs,
 		m.Segments.validate("mirror.segments"), m.Tags.Validate("mirror.tags"), m.Repositories.Validate("mirror.repositories"))

@@ -25,6 +25,9 @@ type ProxyReport struct {
 
 	// Store says whether anything new is kept. What a proxy without this field says is that all is well.
 	Store StoreReport `json:"store,omitzero"`
+
+	// Prewarm says how far the proxy is with what it pulls ahead. Absent when there is nothing of the kind.
+	Prewarm *PrewarmReport `json:"prewarm,omitempty"`
 }
 
 // StoreReport is what a proxy says of its store. One in trouble is served from all the same; what is not in it streams
