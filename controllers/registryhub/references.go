@@ -4,13 +4,15 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"fmt"
+	"net/url"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/registryhub/registryhub/api/config/dockerconfig"
 	"github.com/registryhub/registryhub/api/v1alpha1"
 )
 
@@ -46,7 +48,7 @@ func (r *Reconciler) resolveSecrets(ctx context.Context, s *scope, upstream v1al
 		ref   *v1alpha1.SecretReference
 		lacks func(map[string][]byte) string
 	}{
-		{"credentialsSecretRef", upstream.CredentialsSecretRef, lacksCredentials},
+		{"credentialsSecretRef", upstream.CredentialsSecretRef, lacksCredentials(upstream.URL)},
 		{"clientCertificateSecretRef", upstream.ClientCertificateSecretRef, lacksKeyPair},
 	} {
 		if named.ref == nil {
@@ -112,18 +114,35 @@ func nonNil(data map[string][]byte) map[string][]byte {
 	return data
 }
 
-// lacksCredentials says what is wrong with a Secret's data, without a word of what is in it.
-func lacksCredentials(data map[string][]byte) string {
-	config := data[corev1.DockerConfigJsonKey]
-	switch {
-	case data == nil:
-		return "does not exist"
-	case len(config) > 0 && !json.Valid(config):
-		return "has a " + corev1.DockerConfigJsonKey + " that is not JSON"
-	case len(config) > 0:
+// lacksCredentials says what is wrong with a Secret's data for an upstream, without a word of what is in it.
+func lacksCredentials(upstreamURL string) func(map[string][]byte) string {
+	return func(data map[string][]byte) string {
+		config := data[corev1.DockerConfigJsonKey]
+		switch {
+		case data == nil:
+			return "does not exist"
+		case len(config) > 0:
+			return lacksEntry(config, upstreamURL)
+		case len(data[corev1.BasicAuthUsernameKey]) == 0 || len(data[corev1.BasicAuthPasswordKey]) == 0:
+			return "has neither " + corev1.DockerConfigJsonKey + " nor both username and password"
+		}
 		return ""
-	case len(data[corev1.BasicAuthUsernameKey]) == 0 || len(data[corev1.BasicAuthPasswordKey]) == 0:
-		return "has neither " + corev1.DockerConfigJsonKey + " nor both username and password"
+	}
+}
+
+// lacksEntry says why the upstream would not get credentials of docker's config.json. The URL was validated before.
+func lacksEntry(config []byte, upstreamURL string) string {
+	upstream, err := url.Parse(upstreamURL)
+	if err != nil {
+		return ""
+	}
+	host := strings.ToLower(upstream.Host)
+	entry, err := dockerconfig.Find(config, host, strings.Trim(upstream.EscapedPath(), "/"))
+	switch {
+	case err != nil:
+		return "has a " + corev1.DockerConfigJsonKey + " that " + err.Error()
+	case entry == (dockerconfig.Entry{}):
+		return "has a " + corev1.DockerConfigJsonKey + " without an entry for " + host + ": add one under auths"
 	}
 	return ""
 }

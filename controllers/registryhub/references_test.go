@@ -20,14 +20,27 @@ func TestCredentialsAreCheckedWithoutTellingThem(t *testing.T) {
 		"empty":        {map[string][]byte{}, "has neither .dockerconfigjson nor both username and password"},
 		"half":         {map[string][]byte{"password": []byte("hunter2")}, "has neither .dockerconfigjson nor both username and password"},
 		"basic":        {map[string][]byte{"username": []byte("u"), "password": []byte("hunter2")}, ""},
-		"docker":       {map[string][]byte{".dockerconfigjson": []byte(`{"auths":{}}`)}, ""},
-		"not a docker": {map[string][]byte{".dockerconfigjson": []byte("hunter2")}, "has a .dockerconfigjson that is not JSON"},
+		"docker":       {docker(`{"auths":{"harbor.example.com/team":{"auth":"dTpw"}}}`), ""},
+		"not a docker": {docker("hunter2"), `has a .dockerconfigjson that is not docker's config.json: write {"auths": {...}}`},
+		"another's":    {docker(`{"auths":{"quay.io":{"auth":"dTpw"}}}`), "has a .dockerconfigjson without an entry for harbor.example.com: add one under auths"},
+		"malformed": {
+			docker(`{"auths":{"harbor.example.com":{"auth":"hunter2"}}}`),
+			`has a .dockerconfigjson that has a malformed entry "harbor.example.com": auth is base64 of user:password`,
+		},
+		"a helper's": {
+			docker(`{"credsStore":"desktop"}`),
+			`has a .dockerconfigjson that leaves the credentials for harbor.example.com to the helper "desktop", which the proxy cannot run: add an entry under auths`,
+		},
 	}
 	for name, tc := range cases {
-		if got := lacksCredentials(tc.data); got != tc.want {
+		if got := lacksCredentials("https://Harbor.example.com/team/mirror")(tc.data); got != tc.want {
 			t.Errorf("%s: %q, want %q", name, got, tc.want)
 		}
 	}
+}
+
+func docker(config string) map[string][]byte {
+	return map[string][]byte{".dockerconfigjson": []byte(config)}
 }
 
 func TestClientCertificatesAreCheckedWithoutTellingThem(t *testing.T) {

@@ -130,21 +130,6 @@ func TestCredentialsDirectoryThatCannotBeUsed(t *testing.T) {
 	}
 }
 
-func FuzzDockerConfigKey(f *testing.F) {
-	for _, seed := range []string{"", "h", "https://h/v1/", "h/team", "docker.io", "://", "h:443/"} {
-		f.Add(seed)
-	}
-	base, err := distspec.ParseBase("https://h/team/a")
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Fuzz(func(t *testing.T, key string) {
-		if rankKey(key, base) >= 0 && !strings.Contains(strings.ToLower(key), "h") {
-			t.Errorf("%q is taken for the host", key)
-		}
-	})
-}
-
 func FuzzParseChallenge(f *testing.F) {
 	for _, seed := range []string{"", "Basic", `Bearer realm="https://a/t",service="s",scope="repository:a:pull"`, `Bearer realm="`, "Bearer ,,,=", "Negotiate x"} {
 		f.Add(seed)

@@ -97,11 +97,13 @@ func TestCredentialsAreAwaited(t *testing.T) {
 	w := begin(t)
 	w.secret("incomplete", map[string][]byte{"username": []byte("u")})
 	w.secret("malformed", map[string][]byte{".dockerconfigjson": []byte("{")})
-	w.secret("good", map[string][]byte{".dockerconfigjson": []byte("{}")})
+	w.secret("good", map[string][]byte{".dockerconfigjson": []byte(`{"auths":{"corp.example":{"auth":"dTpw"}}}`)})
+	w.secret("another", map[string][]byte{".dockerconfigjson": []byte(`{"auths":{"quay.io":{"auth":"dTpw"}}}`)})
 	for name, tc := range map[string]struct{ secret, want string }{
 		"missing":    {"missing", "Secret missing in namespace registryhub-system does not exist"},
 		"incomplete": {"incomplete", "Secret incomplete in namespace registryhub-system has neither .dockerconfigjson nor both username and password"},
-		"malformed":  {"malformed", "Secret malformed in namespace registryhub-system has a .dockerconfigjson that is not JSON"},
+		"malformed":  {"malformed", "Secret malformed in namespace registryhub-system has a .dockerconfigjson that is not docker's config.json"},
+		"another":    {"another", "Secret another in namespace registryhub-system has a .dockerconfigjson without an entry for corp.example"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := begin(t)
