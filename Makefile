@@ -25,7 +25,7 @@ test: test-unit test-envtest test-faults test-e2e ## Run every test; the end-to-
 .PHONY: test-unit
 test-unit: ## Unit tests of both modules, containerd's own parsers included, with the race detector.
 	go test -race ./...
-	cd test && go test -race ./architecture/... ./oracles/... ./powerloss/...
+	cd test && go test -race ./architecture/... ./manifests/... ./oracles/... ./powerloss/...
 
 .PHONY: test-envtest
 test-envtest: ## The operator against a real kube-apiserver and etcd.
@@ -87,10 +87,15 @@ image: build ## Pack the binary into bin/image.tar, without a container engine.
 	go run ./hack/image --binary bin/registryhub --tag $(IMAGE) --output bin/image.tar
 
 .PHONY: generate
-generate: $(TOOLS)/controller-gen $(TOOLS)/crd-ref-docs ## Generate deep copies, CRDs and the API reference.
+generate: $(TOOLS)/controller-gen $(TOOLS)/crd-ref-docs ## Generate deep copies, CRDs, the API reference and dist/install.yaml.
 	$(TOOLS)/controller-gen object paths=./api/...
 	$(TOOLS)/controller-gen crd paths=./api/v1alpha1/... output:crd:dir=config/crd/bases
 	$(TOOLS)/crd-ref-docs --source-path=api/v1alpha1 --config=hack/crd-ref-docs.yaml --renderer=markdown --output-path=docs/api-reference.md --log-level=ERROR
+	$(MAKE) --no-print-directory manifests
+
+.PHONY: manifests
+manifests: $(TOOLS)/kustomize ## Write dist/install.yaml, all of config/default in one file.
+	{ echo '# All of config/default, written by `make manifests`.'; $(TOOLS)/kustomize build config/default; } > dist/install.yaml
 
 .PHONY: clean
 clean: ## Take the cluster down and remove what was built.
@@ -105,6 +110,9 @@ $(TOOLS)/golangci-lint: hack/tools/go.sum
 
 $(TOOLS)/crd-ref-docs: hack/tools/go.sum
 	cd hack/tools && go build -o $@ github.com/elastic/crd-ref-docs
+
+$(TOOLS)/kustomize: hack/tools/go.sum
+	cd hack/tools && go build -o $@ sigs.k8s.io/kustomize/kustomize/v5
 
 .PHONY: help
 help: ## Print this.

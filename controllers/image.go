@@ -15,7 +15,8 @@ import (
 const managerContainer = "manager"
 
 // ResolveImage fills in the image of the proxies and the agents, where the file leaves it out, with the one that the
-// manager's Deployment names: so that an overlay that sets another image sets it for all.
+// manager's Deployment names, and the Secrets by which it is pulled with the Deployment's: so that an overlay that sets
+// another image sets it for all.
 func ResolveImage(ctx context.Context, deployments appsv1client.DeploymentsGetter, configuration *configv1alpha1.OperatorConfiguration) error {
 	if configuration.Image != "" {
 		return nil
@@ -28,6 +29,11 @@ func ResolveImage(ctx context.Context, deployments appsv1client.DeploymentsGette
 	if configuration.Image == "" {
 		return fmt.Errorf("the Deployment %s has no container %q to take the image from: name one in the OperatorConfiguration",
 			configv1alpha1.ManagerName, managerContainer)
+	}
+	if configuration.ImagePullSecrets == nil {
+		for _, secret := range deployment.Spec.Template.Spec.ImagePullSecrets {
+			configuration.ImagePullSecrets = append(configuration.ImagePullSecrets, secret.Name)
+		}
 	}
 	return nil
 }

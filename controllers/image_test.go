@@ -3,6 +3,7 @@ package controllers
 import (
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,13 +15,16 @@ import (
 func TestResolveImage(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		configured string
-		container  string
-		want       string
-		wantErr    bool
+		configured  string
+		container   string
+		want        string
+		wantSecrets []string
+		wantErr     bool
 	}{
-		"the file's own counts":          {configured: "a:1", container: "manager", want: "a:1"},
-		"left out, it is the manager's":  {container: "manager", want: "registry.example.com/registryhub:v9"},
+		"the file's own counts": {configured: "a:1", container: "manager", want: "a:1"},
+		"left out, it is the manager's, and pulled as it is": {
+			container: "manager", want: "registry.example.com/registryhub:v9", wantSecrets: []string{"inside"},
+		},
 		"no container that could say it": {container: "other", wantErr: true},
 		"no Deployment that could":       {wantErr: true},
 	}
@@ -36,6 +40,9 @@ func TestResolveImage(t *testing.T) {
 			if (err != nil) != tc.wantErr || configuration.Image != tc.want {
 				t.Errorf("got %q and error %v, want %q and an error %v", configuration.Image, err, tc.want, tc.wantErr)
 			}
+			if diff := cmp.Diff(tc.wantSecrets, configuration.ImagePullSecrets); diff != "" {
+				t.Errorf("pull secrets (-want +got):\n%s", diff)
+			}
 		})
 	}
 }
@@ -43,5 +50,6 @@ func TestResolveImage(t *testing.T) {
 func managerWith(container corev1.Container) *appsv1.Deployment {
 	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "system", Name: configv1alpha1.ManagerName}}
 	deployment.Spec.Template.Spec.Containers = []corev1.Container{{Name: "sidecar", Image: "x"}, container}
+	deployment.Spec.Template.Spec.ImagePullSecrets = []corev1.LocalObjectReference{{Name: "inside"}}
 	return deployment
 }

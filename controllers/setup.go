@@ -97,7 +97,7 @@ func slimPod(object any) (any, error) {
 }
 
 func setup(mgr manager.Manager, configuration *configv1alpha1.OperatorConfiguration) error {
-	settings := resources.Settings{Namespace: configuration.Namespace, Image: configuration.Image}
+	settings := resources.Settings{Namespace: configuration.Namespace, Image: configuration.Image, ImagePullSecrets: configuration.ImagePullSecrets}
 	installation := nodes.NewInstallation(mgr.GetClient(), configuration.Namespace)
 	reports := proxies.NewReports()
 	reconcilers := []interface{ SetupWithManager(ctrl.Manager) error }{

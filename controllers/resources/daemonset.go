@@ -39,6 +39,7 @@ func agentPod(settings Settings, agent configv1alpha1.NodeAgentConfiguration) *c
 		WithServiceAccountName(configv1alpha1.NodeAgentName).
 		WithHostNetwork(true).
 		WithEnableServiceLinks(false).
+		WithImagePullSecrets(pullSecrets(settings)...).
 		WithPriorityClassName("system-node-critical").
 		WithNodeSelector(map[string]string{corev1.LabelOSStable: "linux"}).
 		WithTolerations(corev1ac.Toleration().WithOperator(corev1.TolerationOpExists)).

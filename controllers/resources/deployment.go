@@ -39,6 +39,7 @@ func proxyPod(hub *v1alpha1.RegistryHub, settings Settings) *corev1ac.PodSpecApp
 	pod := corev1ac.PodSpec().
 		WithAutomountServiceAccountToken(false).
 		WithEnableServiceLinks(false).
+		WithImagePullSecrets(pullSecrets(settings)...).
 		WithNodeSelector(proxyNodeSelector(hub)).
 		WithTolerations(startupToleration()).
 		WithTolerations(tolerations(hub.Spec.Proxy.Tolerations)...).

@@ -37,6 +37,8 @@ type Settings struct {
 	Namespace string
 	// Image of the proxies and the agents.
 	Image string
+	// ImagePullSecrets are the names of Secrets by which nodes pull it.
+	ImagePullSecrets []string
 }
 
 // ChildName is the name of each of a hub's children: a hub's name has at most 40 characters, so that it fits.

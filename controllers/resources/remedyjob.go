@@ -81,6 +81,7 @@ func remedyPod(settings Settings, remedy Remedy) corev1.PodSpec {
 		HostPID:                       true,
 		AutomountServiceAccountToken:  new(false),
 		EnableServiceLinks:            new(false),
+		ImagePullSecrets:              pullSecretReferences(settings),
 		PriorityClassName:             "system-node-critical",
 		TerminationGracePeriodSeconds: new(int64(remedyGrace)),
 		Tolerations:                   []corev1.Toleration{{Operator: corev1.TolerationOpExists}},

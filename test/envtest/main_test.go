@@ -33,6 +33,8 @@ import (
 const (
 	namespace = "registryhub-system"
 	image     = "registry.example.com/registryhub:test"
+	// managerUser is who the manager is to the API server: its ServiceAccount.
+	managerUser = "system:serviceaccount:" + namespace + ":" + configv1alpha1.ManagerName
 	// grace and patience are short, so that tests can outlast them. Times of objects have whole seconds.
 	grace    = 4 * time.Second
 	patience = 12 * time.Second
@@ -70,6 +72,11 @@ func run(m *testing.M) (code int, err error) {
 		CRDDirectoryPaths:     []string{filepath.Join("..", "..", "config", "crd", "bases")},
 		ErrorIfCRDPathMissing: true,
 	}
+	requests, err := auditOf(environment)
+	if err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, requests.remove()) }()
 	if cluster, err = environment.Start(); err != nil {
 		return 1, fmt.Errorf("starting kube-apiserver and etcd: %w", err)
 	}
@@ -79,11 +86,26 @@ func run(m *testing.M) (code int, err error) {
 	}
 	defer observed.stop()
 	defer func() { err = errors.Join(err, operator.stop()) }()
-	code = m.Run()
-	if unseen := observed.unseen(); code == 0 && flag.Lookup("test.run").Value.String() == "" && len(unseen) > 0 {
-		return 1, fmt.Errorf("no test brought these states of the table in docs/conditions.md about: %+v", unseen)
+	if code = m.Run(); code != 0 || flag.Lookup("test.run").Value.String() != "" {
+		return code, nil
 	}
-	return code, nil
+	return 0, checkTheWhole(requests)
+}
+
+// checkTheWhole is what only all tests together can show.
+func checkTheWhole(requests *audit) error {
+	if unseen := observed.unseen(); len(unseen) > 0 {
+		return fmt.Errorf("no test brought these states of the table in docs/conditions.md about: %+v", unseen)
+	}
+	made, err := requests.of(managerUser)
+	if err != nil {
+		return err
+	}
+	needless, err := needlessRights(made)
+	if err == nil && len(needless) > 0 {
+		err = fmt.Errorf("config/ gives the manager rights that it does not need:\n%s", strings.Join(needless, "\n"))
+	}
+	return err
 }
 
 func prepare(log logr.Logger) error {
@@ -117,27 +139,32 @@ type process struct {
 	cancel context.CancelFunc
 	done   chan error
 	log    logr.Logger
+	// wrote counts the requests of this one that are not reads, its Lease aside, whatever their answer.
+	wrote atomic.Int64
+	// severed keeps its requests from the API server.
+	severed atomic.Bool
 }
 
 // startOperator starts the manager as its ServiceAccount, so that a right that its manifests lack is missed. What is more
 // than usual in its configuration comes as lines.
 func startOperator(log logr.Logger, more ...string) (*process, error) {
 	config := rest.CopyConfig(cluster)
-	config.Impersonate.UserName = "system:serviceaccount:" + namespace + ":" + configv1alpha1.ManagerName
+	config.Impersonate.UserName = managerUser
 	config.Impersonate.Groups = []string{"system:serviceaccounts", "system:serviceaccounts:" + namespace, "system:authenticated"}
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return countWrites{next} })
+	p := &process{done: make(chan error, 1), log: log}
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return line{process: p, next: next} })
 	configuration, err := configv1alpha1.DecodeOperatorConfiguration([]byte(fmt.Sprintf(
 		"apiVersion: config.registryhub.io/v1alpha1\nkind: OperatorConfiguration\nimage: %s\nnodeGracePeriod: %s\nwithdrawTimeout: %s\n",
 		image, grace, patience) + strings.Join(more, "\n")))
 	if err != nil {
 		return nil, err
 	}
-	mgr, err := controllers.NewManager(config, configuration, controllers.Options{MetricsAddress: "0", HealthAddress: "0", Logger: log})
+	mgr, err := controllers.NewManager(config, configuration, controllers.Options{MetricsAddress: "0", HealthAddress: "0", LeaderElection: true, Logger: log})
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	p := &process{cancel: cancel, done: make(chan error, 1), log: log}
+	var ctx context.Context
+	ctx, p.cancel = context.WithCancel(context.Background())
 	go func() { p.done <- mgr.Start(ctx) }()
 	return p, nil
 }
@@ -160,15 +187,27 @@ func restart(t *testing.T, more ...string) {
 	}
 }
 
-// countWrites counts the requests of the manager that are not reads, whatever their answer.
-type countWrites struct{ next http.RoundTripper }
+// line is what a manager's requests go over. It counts those that are not reads.
+type line struct {
+	process *process
+	next    http.RoundTripper
+}
 
-func (c countWrites) RoundTrip(request *http.Request) (*http.Response, error) {
-	if request.Method != http.MethodGet {
+func (l line) RoundTrip(request *http.Request) (*http.Response, error) {
+	if l.process.severed.Load() {
+		return nil, errors.New("the line to the API server is severed")
+	}
+	if request.Method != http.MethodGet && !aboutTheLease(request.URL.Path) {
+		l.process.wrote.Add(1)
 		writes.Add(1)
 		if os.Getenv("VERBOSE") != "" {
 			fmt.Fprintln(os.Stderr, "WRITE", request.Method, request.URL.Path)
 		}
 	}
-	return c.next.RoundTrip(request)
+	return l.next.RoundTrip(request)
+}
+
+// aboutTheLease: the leader writes it every two seconds, and tells of it in core events, as nothing else of ours does.
+func aboutTheLease(path string) bool {
+	return strings.Contains(path, "/leases") || path == "/api/v1/namespaces/"+namespace+"/events"
 }

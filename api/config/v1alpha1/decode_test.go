@@ -100,6 +100,7 @@ func TestDecodeRefusesAndNamesTheField(t *testing.T) {
 		"canaries without end":                  {operator, operatorFile, "image:", "nodeAgent: {canary: {interval: 1s}}\nimage:", "nodeAgent.canary.interval"},
 		"a relative certs directory":            {operator, operatorFile, "image:", "nodeAgent: {certsDirectory: certs.d}\nimage:", "nodeAgent.certsDirectory"},
 		"the root as run directory":             {operator, operatorFile, "image:", "nodeAgent: {runDirectory: /}\nimage:", "nodeAgent.runDirectory"},
+		"a pull secret that is no name":         {operator, operatorFile, "image:", "imagePullSecrets: [A_b]\nimage:", "imagePullSecrets"},
 		"a negative grace":                      {operator, operatorFile, "image:", "nodeGracePeriod: -1s\nimage:", "nodeGracePeriod"},
 		"a start-up taint of negative time":     {operator, operatorFile, "image:", "startupTaint: {timeout: -1s}\nimage:", "startupTaint.timeout"},
 		"no hub":                                {proxy, proxyFile, "hub: docker-io", "", "hub: required"},

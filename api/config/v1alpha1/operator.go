@@ -7,6 +7,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // KindOperatorConfiguration is the kind of the manager's file.
@@ -27,6 +28,10 @@ type OperatorConfiguration struct {
 
 	// Image of the proxies and the node agent. Default: the image of the manager's own Deployment.
 	Image string `json:"image,omitempty"`
+
+	// ImagePullSecrets are the names of Secrets in Namespace by which nodes pull Image, for the Pods of the agents, the proxies
+	// and remedies. Default: those of the manager's own Deployment, where Image is left out too.
+	ImagePullSecrets []string `json:"imagePullSecrets,omitempty"`
 
 	// Namespace that the manager runs in, where it makes everything and reads Secrets. Default:
 	// registryhub-system.
@@ -92,6 +97,7 @@ func (c *OperatorConfiguration) Default() {
 // Validate says everything that is wrong with the file, each error with the field's name.
 func (c *OperatorConfiguration) Validate() error {
 	return errors.Join(
+		validateNames("imagePullSecrets", c.ImagePullSecrets),
 		validateDirectory("nodeAgent.certsDirectory", c.NodeAgent.CertsDirectory),
 		validateDirectory("nodeAgent.runDirectory", c.NodeAgent.RunDirectory),
 		c.Certificates.validate("certificates"),
@@ -113,6 +119,15 @@ func (c *StartupTaintConfiguration) validate(field string) error {
 func validateDirectory(field, value string) error {
 	if !path.IsAbs(value) || path.Clean(value) != value || value == "/" {
 		return fmt.Errorf("%s: %q is not a clean absolute path below /, such as /etc/containerd/certs.d", field, value)
+	}
+	return nil
+}
+
+func validateNames(field string, names []string) error {
+	for _, name := range names {
+		if problems := validation.IsDNS1123Subdomain(name); len(problems) > 0 {
+			return fmt.Errorf("%s: %q is no name of an object: %s", field, name, problems[0])
+		}
 	}
 	return nil
 }

@@ -317,6 +317,11 @@ func (in *NodeHub) DeepCopy() *NodeHub {
 func (in *OperatorConfiguration) DeepCopyInto(out *OperatorConfiguration) {
 	*out = *in
 	out.TypeMeta = in.TypeMeta
+	if in.ImagePullSecrets != nil {
+		in, out := &in.ImagePullSecrets, &out.ImagePullSecrets
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	in.NodeAgent.DeepCopyInto(&out.NodeAgent)
 	in.Certificates.DeepCopyInto(&out.Certificates)
 	if in.NodeGracePeriod != nil {
