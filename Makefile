@@ -87,10 +87,11 @@ image: build ## Pack the binary into bin/image.tar, without a container engine.
 	go run ./hack/image --binary bin/registryhub --tag $(IMAGE) --output bin/image.tar
 
 .PHONY: generate
-generate: $(TOOLS)/controller-gen $(TOOLS)/crd-ref-docs ## Generate deep copies, CRDs, the API reference and dist/install.yaml.
+generate: $(TOOLS)/controller-gen $(TOOLS)/crd-ref-docs ## Generate deep copies, CRDs, the API reference, the tables of metrics and dist/install.yaml.
 	$(TOOLS)/controller-gen object paths=./api/...
 	$(TOOLS)/controller-gen crd paths=./api/v1alpha1/... output:crd:dir=config/crd/bases
 	$(TOOLS)/crd-ref-docs --source-path=api/v1alpha1 --config=hack/crd-ref-docs.yaml --renderer=markdown --output-path=docs/api-reference.md --log-level=ERROR
+	go run ./hack/metrics
 	$(MAKE) --no-print-directory manifests
 
 .PHONY: manifests

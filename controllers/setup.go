@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/go-logr/logr"
@@ -23,6 +24,7 @@ import (
 	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/api/v1alpha1"
 	"github.com/registryhub/registryhub/controllers/certificates"
+	"github.com/registryhub/registryhub/controllers/metrics"
 	"github.com/registryhub/registryhub/controllers/nodes"
 	"github.com/registryhub/registryhub/controllers/proxies"
 	"github.com/registryhub/registryhub/controllers/registryhub"
@@ -100,6 +102,10 @@ func setup(mgr manager.Manager, configuration *configv1alpha1.OperatorConfigurat
 	settings := resources.Settings{Namespace: configuration.Namespace, Image: configuration.Image, ImagePullSecrets: configuration.ImagePullSecrets}
 	installation := nodes.NewInstallation(mgr.GetClient(), configuration.Namespace)
 	reports := proxies.NewReports()
+	told := metrics.NewManager(mgr.GetClient(), ctrlmetrics.Registry)
+	if err := mgr.Add(told); err != nil {
+		return fmt.Errorf("adding the manager's metrics: %w", err)
+	}
 	reconcilers := []interface{ SetupWithManager(ctrl.Manager) error }{
 		&registryhub.Reconciler{
 			Client:          mgr.GetClient(),
@@ -115,7 +121,7 @@ func setup(mgr manager.Manager, configuration *configv1alpha1.OperatorConfigurat
 		},
 		&certificates.Reconciler{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("registryhub"), Now: time.Now,
-			Installation: installation, Settings: settings, Certificates: configuration.Certificates,
+			Installation: installation, Settings: settings, Certificates: configuration.Certificates, Metrics: told,
 		},
 		&proxies.Reconciler{Client: mgr.GetClient(), Proxies: proxies.NewClient(), Reports: reports, Now: time.Now},
 		&nodes.AgentReconciler{

@@ -20,6 +20,7 @@ import (
 	"github.com/registryhub/registryhub/controllers/internal/apply"
 	"github.com/registryhub/registryhub/controllers/internal/leaf"
 	"github.com/registryhub/registryhub/controllers/internal/pki"
+	"github.com/registryhub/registryhub/controllers/metrics"
 	"github.com/registryhub/registryhub/controllers/nodes"
 	"github.com/registryhub/registryhub/controllers/resources"
 )
@@ -34,6 +35,8 @@ type Reconciler struct {
 	Installation *nodes.Installation
 	Settings     resources.Settings
 	Certificates configv1alpha1.CertificatesConfiguration
+	// Metrics are told until when the certificates are good.
+	Metrics *metrics.Manager
 }
 
 // SetupWithManager watches the bundle. Secrets are looked at now and then: to watch one is to be allowed to list all.
@@ -64,6 +67,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 	if err != nil {
 		return reconcile.Result{}, err
 	}
+	r.Metrics.Expires(metrics.Authority, authorities.Current.Certificate.NotAfter)
+	r.Metrics.Expires(metrics.NodeClient, kept.Expiry)
 	next := min(authorities.NextLook(r.settings(), now), kept.Renewal.Sub(now))
 	return reconcile.Result{RequeueAfter: max(next, time.Second)}, nil
 }

@@ -15,9 +15,9 @@ type certificate struct {
 
 func newCertificate() certificate {
 	return certificate{
-		notAfter:   prometheus.NewGaugeVec(opts("certificate_expiry_timestamp_seconds", "When the certificate expires that clients are shown."), nil),
-		refused:    prometheus.NewGaugeVec(opts("certificate_reload_failed", "1 while the files of certificates cannot be used, so that what they held before is."), nil),
-		handshakes: counter("failed_handshakes_total", "Connections that ended in their TLS handshake."),
+		notAfter:   prometheus.NewGaugeVec(opts("certificate_expiry_timestamp_seconds", "When the certificate expires that clients are shown. No series without TLS."), nil),
+		refused:    prometheus.NewGaugeVec(opts("certificate_reload_failed", "1 while the files of certificates cannot be used, and what they held before is. No series without TLS."), nil),
+		handshakes: counter("failed_handshakes_total", "Connections that ended in their TLS handshake: no TLS, or a certificate that one side does not trust."),
 	}
 }
 

@@ -13,7 +13,7 @@ func newLimits() limits {
 	return limits{
 		connections: gauge("open_connections", "Connections of clients that are open."),
 		turnedAway:  counters("turned_away_total", "Requests answered 503, and connections closed, because there were too many, by limit (requests, connections).", "limit"),
-		stalled:     counter("stalled_clients_total", "Connections that were cut because the client took nothing for too long."),
+		stalled:     counter("stalled_clients_total", "Connections that were cut because the client took nothing for five minutes."),
 	}
 }
 

@@ -54,7 +54,7 @@ type Metrics struct {
 // program.
 func New(registerer prometheus.Registerer) *Metrics {
 	m := &Metrics{
-		requests:         counters("requests_total", "Requests by kind (base, manifest, blob, tags, referrers, invalid, denied) and status code.", "kind", "code"),
+		requests:         counters("requests_total", "Requests by kind (base, manifest, blob, tags, referrers; invalid; denied: no client certificate was shown) and status code.", "kind", "code"),
 		lookups:          counters("lookups_total", "Lookups by kind (manifest, blob, tags, referrers) and result (hit, stale, shared, miss, uncached, absent).", "kind", "result"),
 		servedBytes:      counter("served_bytes_total", "Bytes of bodies sent to clients."),
 		upstreamRequests: counters("upstream_requests_total", "Requests to upstreams by upstream, kind and code; code error: no answer.", "upstream", "kind", "code"),

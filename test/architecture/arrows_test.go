@@ -59,13 +59,15 @@ var arrows = []struct {
 	{"controllers/nodeagent", []string{"api", "controllers/internal", "controllers/nodeagent"}},
 	{"controllers/noderemedy/mend", []string{"controllers/nodeagent/runtime"}},
 	{"controllers/noderemedy", []string{"api/config", "controllers/nodeagent/cri", "controllers/nodeagent/runtime"}},
+	{"controllers/metrics", []string{"api/v1alpha1"}},
 	{"controllers/nodes", []string{"api", "controllers/internal", "controllers/resources"}},
-	{"controllers/certificates", []string{"api", "controllers/internal", "controllers/resources", "controllers/nodes"}},
+	{"controllers/certificates", []string{"api", "controllers/internal", "controllers/metrics", "controllers/resources", "controllers/nodes"}},
 	{"controllers/remedies", []string{"api", "controllers/resources", "controllers/nodes"}},
 	{"controllers/proxies", []string{"api", "controllers/resources"}},
 	{"controllers/registryhub", []string{"api", "controllers/internal", "controllers/resources", "controllers/nodes", "controllers/proxies"}},
 	{"controllers", []string{"api", "controllers"}},
 	{"cmd/registryhub", []string{"api", "controllers", "proxy"}},
+	{"hack/metrics", []string{"controllers/metrics", "proxy/metrics"}},
 	{"hack", []string{"hack", "api"}},
 }
 
