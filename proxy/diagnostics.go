@@ -40,10 +40,10 @@ func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(http.StatusOK)
 }
 
-// serveReport answers with what the proxy says of its configuration and its store.
+// serveReport answers with what the proxy says of its configuration, its store and its upstreams.
 func (s *Server) serveReport(w http.ResponseWriter, _ *http.Request) {
 	report := *s.report.Load()
-	report.Store = s.backend.upkeep.report()
+	report.Store, report.Figures = s.backend.upkeep.report(), s.proxyFigures()
 	body, err := json.Marshal(report)
 	if err != nil {
 		http.Error(w, "encoding the report failed", http.StatusInternalServerError)
