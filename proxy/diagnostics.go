@@ -40,10 +40,10 @@ func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(http.StatusOK)
 }
 
-// serveReport answers with what the proxy says of its configuration, its store and what it pulls ahead.
+// serveReport answers with what the proxy says of its configuration, its store, its upstreams and what it pulls ahead.
 func (s *Server) serveReport(w http.ResponseWriter, _ *http.Request) {
 	report := *s.report.Load()
-	report.Store, report.Prewarm = s.backend.upkeep.report(), s.backend.warmer.Report()
+	report.Store, report.Prewarm, report.Figures = s.backend.upkeep.report(), s.backend.warmer.Report(), s.proxyFigures()
 	body, err := json.Marshal(report)
 	if err != nil {
 		http.Error(w, "encoding the report failed", http.StatusInternalServerError)

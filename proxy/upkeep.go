@@ -8,6 +8,7 @@ import (
 	"github.com/go-logr/logr"
 
 	config "github.com/registryhub/registryhub/api/config/v1alpha1"
+	"github.com/registryhub/registryhub/proxy/census"
 	"github.com/registryhub/registryhub/proxy/evict"
 	"github.com/registryhub/registryhub/proxy/evict/sweep"
 	"github.com/registryhub/registryhub/proxy/metrics"
@@ -21,6 +22,7 @@ type upkeep struct {
 	sweeper  *sweep.Sweeper
 	watch    *writable.Watch
 	scrubber *scrub.Scrubber
+	census   *census.Census
 }
 
 // newUpkeep is for a configuration with its defaults filled in.
@@ -36,6 +38,7 @@ func newUpkeep(hub string, content store.Store, cfg config.StoreConfiguration, l
 		u.scrubber = scrub.New(scrub.Options{
 			Hub: hub, Store: s, Every: cfg.Scrub.Every.Duration, BytesPerSecond: *cfg.Scrub.BytesPerSecond, Logger: logger, Metrics: figures,
 		})
+		u.census = census.New(census.Options{Hub: hub, Store: s, Logger: logger})
 	}
 	return u
 }
@@ -102,5 +105,8 @@ func (u *upkeep) run(ctx context.Context) {
 	}
 	if u.scrubber != nil {
 		running.Go(func() { u.scrubber.Run(ctx) })
+	}
+	if u.census != nil {
+		running.Go(func() { u.census.Run(ctx) })
 	}
 }

@@ -32,6 +32,7 @@ const (
 type Metrics struct {
 	requests         *prometheus.CounterVec
 	lookups          *prometheus.CounterVec
+	answers          answers
 	servedBytes      prometheus.Counter
 	upstreamRequests *prometheus.CounterVec
 	upstreamBytes    *prometheus.CounterVec
@@ -111,6 +112,7 @@ func (m *Metrics) Request(kind string, code int, bytes int64, header time.Durati
 // Lookup counts how the cache answered for a manifest, a blob or a list.
 func (m *Metrics) Lookup(kind string, result Lookup) {
 	m.lookups.WithLabelValues(kind, string(result)).Inc()
+	m.answers.count(result)
 }
 
 // UpstreamRequest counts a request to an upstream; code 0 means that there was no answer.

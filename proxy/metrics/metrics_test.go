@@ -105,3 +105,18 @@ func TestValues(t *testing.T) {
 		}
 	}
 }
+
+func TestAnswersAreLookupsOfWhatIsThere(t *testing.T) {
+	t.Parallel()
+	m := metrics.New(prometheus.NewRegistry())
+	for result, times := range map[metrics.Lookup]int{
+		metrics.Hit: 1, metrics.Stale: 2, metrics.Shared: 4, metrics.Miss: 8, metrics.Uncached: 16, metrics.Absent: 32,
+	} {
+		for range times {
+			m.Lookup("blob", result)
+		}
+	}
+	if answered, missed := m.Answers(); answered != 7 || missed != 24 {
+		t.Errorf("got %d answered and %d missed, want 7 and 24", answered, missed)
+	}
+}

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	config "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/proxy/distspec"
@@ -21,6 +22,7 @@ type Client struct {
 	health    *health
 	pauses    pauses
 	observers observers
+	rateLimit atomic.Pointer[RateLimit] // nil until the upstream spoke of one
 }
 
 // New makes a client, whose observers are told what it learns of its upstream. It reads the files of certificates, and
@@ -60,6 +62,17 @@ func (c *Client) Name() string { return c.name }
 // Host is the upstream's host, with its port where its URL has one, in lower case: what rules.Fallback and cache
 // keys want.
 func (c *Client) Host() string { return c.base.Host() }
+
+// Reachable is whether the upstream answers, as far as requests and probes have shown. Known is false while none was made.
+func (c *Client) Reachable() (up, known bool) { return c.health.found() }
+
+// RateLimit is what the upstream last said of its limit; false when it said nothing.
+func (c *Client) RateLimit() (said RateLimit, ok bool) {
+	if last := c.rateLimit.Load(); last != nil {
+		return *last, true
+	}
+	return RateLimit{}, false
+}
 
 // Close ends what goes on behind the requests, and closes the connections that are idle, now and whenever the last request
 // has ended. Requests under way go on, and further ones are possible, so that whoever still has the client can end what

@@ -110,6 +110,13 @@ func (h *health) answer(status int) {
 	}
 }
 
+// found is whether the upstream answers; known is false until a request has shown either.
+func (h *health) found() (up, known bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return !h.open, h.open || !h.answered.IsZero()
+}
+
 func (h *health) well() {
 	h.answered, h.refusals, h.refusing = time.Now(), 0, false
 	if h.watch != nil {

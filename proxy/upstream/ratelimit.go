@@ -6,12 +6,15 @@ import (
 	"strings"
 )
 
+// RateLimit is how many requests an upstream allows in its window of time, and how many of them are left, as it last said.
+type RateLimit struct{ Limit, Remaining int64 }
+
 // rateLimitOf reads Docker Hub's ratelimit-limit and ratelimit-remaining, such as 100;w=21600: requests in a window
 // of so many seconds (https://docs.docker.com/docker-hub/usage/pulls/).
-func rateLimitOf(header http.Header) (limit, remaining int64, ok bool) {
+func rateLimitOf(header http.Header) (said RateLimit, ok bool) {
 	limit, hasLimit := parseQuota(header.Get("Ratelimit-Limit"))
 	remaining, hasRemaining := parseQuota(header.Get("Ratelimit-Remaining"))
-	return limit, remaining, hasLimit && hasRemaining
+	return RateLimit{Limit: limit, Remaining: remaining}, hasLimit && hasRemaining
 }
 
 // maxQuota is more than any upstream allows, and what a gauge still holds exactly.

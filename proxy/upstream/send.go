@@ -58,8 +58,9 @@ func (c *Client) learnFromAnswer(resp *http.Response) {
 		return
 	}
 	c.health.answer(resp.StatusCode)
-	if limit, remaining, ok := rateLimitOf(resp.Header); ok {
-		c.observers.rateLimit(c.name, limit, remaining)
+	if said, ok := rateLimitOf(resp.Header); ok {
+		c.rateLimit.Store(&said)
+		c.observers.rateLimit(c.name, said.Limit, said.Remaining)
 	}
 }
 

@@ -40,6 +40,7 @@ var arrows = []struct {
 	{"proxy/store", nil},
 	{"proxy/evict/sweep", []string{"proxy/evict", "proxy/metrics", "proxy/store"}},
 	{"proxy/evict", []string{"proxy/store"}},
+	{"proxy/census", []string{"proxy/store"}},
 	{"proxy/scrub", []string{"proxy/metrics", "proxy/store"}},
 	{"proxy/writable", []string{"proxy/metrics", "proxy/store"}},
 	{"proxy/pullthrough", []string{"api/config", "proxy/distspec", "proxy/rules", "proxy/upstream", "proxy/metrics", "proxy/store"}},

@@ -15,7 +15,7 @@ func Hash(content []byte) string {
 // ReportPath is where a proxy's diagnostics address serves its ProxyReport, as JSON.
 const ReportPath = "/configz"
 
-// ProxyReport is what a proxy says of its configuration, and of its store.
+// ProxyReport is what a proxy says of its configuration, of its store, and of how it fares.
 type ProxyReport struct {
 	// InForce is the Hash of the file that the proxy serves with.
 	InForce string `json:"inForce"`
@@ -28,6 +28,9 @@ type ProxyReport struct {
 
 	// Prewarm says how far the proxy is with what it pulls ahead. Absent when there is nothing of the kind.
 	Prewarm *PrewarmReport `json:"prewarm,omitempty"`
+
+	// Figures of the proxy. Absent from a proxy that is older than they are.
+	Figures *ProxyFigures `json:"figures,omitempty"`
 }
 
 // StoreReport is what a proxy says of its store. One in trouble is served from all the same; what is not in it streams

@@ -51,6 +51,7 @@ func (s *Sweeper) measure(ctx context.Context) (store.Usage, bool) {
 		return usage, false
 	}
 	s.Metrics.Space(usage.Capacity, usage.Used, usage.Inodes, usage.UsedInodes)
+	s.figures.Store(&Figures{Usage: usage, LastEviction: s.Figures().LastEviction})
 	return usage, true
 }
 
@@ -128,17 +129,19 @@ func (r *run) goOn(ctx context.Context) bool { return r.err == nil && ctx.Err() 
 func (r *run) tell(ctx context.Context) {
 	var all gone
 	var reasons []string
+	now := time.Now()
 	for _, reason := range evict.Reasons {
 		if one := r.gone[reason]; one.objects > 0 {
 			all = gone{all.objects + one.objects, all.bytes + one.bytes}
 			reasons = append(reasons, string(reason))
-			r.Metrics.Evicted(string(reason), one.objects, one.bytes, time.Now())
+			r.Metrics.Evicted(string(reason), one.objects, one.bytes, now)
 		}
 	}
 	r.tellShort(ctx)
 	if all.objects == 0 {
 		return
 	}
+	r.figures.Store(&Figures{Usage: r.Figures().Usage, LastEviction: now})
 	r.Logger.Info("objects evicted", "hub", r.Hub, "objects", all.objects, "bytes", all.bytes, "reasons", reasons, "sampled", r.sampled)
 	r.measure(ctx)
 }

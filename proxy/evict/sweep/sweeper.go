@@ -45,7 +45,16 @@ type Sweeper struct {
 	running  sync.WaitGroup
 
 	// Written by Run alone.
-	short atomic.Bool // nothing more could go, and it was not enough
+	short   atomic.Bool // nothing more could go, and it was not enough
+	figures atomic.Pointer[Figures]
+}
+
+// Figures are what a Sweeper found last, and did.
+type Figures struct {
+	// Usage is how full the store is; zero until it was measured.
+	Usage store.Usage
+	// LastEviction is when something was last removed; zero when nothing was.
+	LastEviction time.Time
 }
 
 // New returns a Sweeper, which does nothing until Run.
@@ -76,6 +85,14 @@ func (s *Sweeper) SetPolicy(policy evict.Policy) {
 // Short reports whether the store stays over its low watermark although all went that can: others fill the place, or
 // everything is in use.
 func (s *Sweeper) Short() bool { return s.short.Load() }
+
+// Figures are at most Every old. It does not wait.
+func (s *Sweeper) Figures() Figures {
+	if last := s.figures.Load(); last != nil {
+		return *last
+	}
+	return Figures{}
+}
 
 // Run sweeps until the context ends. It is called once.
 func (s *Sweeper) Run(ctx context.Context) {

@@ -183,12 +183,20 @@ func numbers(first, last int) []int {
 	return all
 }
 
+func wantFigures(t *testing.T, w *world, want sweep.Figures) {
+	t.Helper()
+	if diff := cmp.Diff(want, w.Figures()); diff != "" {
+		t.Errorf("figures (-want +got):\n%s", diff)
+	}
+}
+
 func TestOverTheHighWatermarkTheOldestGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf(100)
 		s.put(1, 90)
 		w := run(t, s, 0)
 		wantLeft(t, s, numbers(1, 90)...)
+		wantFigures(t, w, sweep.Figures{Usage: store.Usage{Capacity: 100, Used: 90}})
 		s.with(func() {
 			s.objects[named(2)] = time.Now() // asked for since the scan
 			s.inUse[named(3)] = true
@@ -196,6 +204,10 @@ func TestOverTheHighWatermarkTheOldestGo(t *testing.T) {
 		})
 		after(sweep.Every)
 		wantLeft(t, s, append([]int{2, 3}, numbers(14, 91)...)...)
+		evicted := sweep.Figures{Usage: store.Usage{Capacity: 100, Used: 80}, LastEviction: time.Now()}
+		wantFigures(t, w, evicted)
+		after(sweep.Every)
+		wantFigures(t, w, evicted)
 		if w.told("objects evicted") != 1 || w.told(`"objects":11,"bytes":11,"reasons":["watermark"],"sampled":false`) != 1 {
 			t.Errorf("it told %q", w.lines)
 		}
