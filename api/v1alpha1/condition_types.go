@@ -81,7 +81,7 @@ const (
 	// ReasonConfigurationRefused (Ready, Stalled, ProxyAvailable): a proxy refuses the wanted configuration and serves with the
 	// one before; the message is its own.
 	ReasonConfigurationRefused = "ConfigurationRefused"
-	// ReasonUnavailable (ProxyAvailable): the proxy was available and is not any more.
+	// ReasonUnavailable (ProxyAvailable): the proxy was available and is not any more; of several Pods, none is.
 	ReasonUnavailable = "Unavailable"
 	// ReasonRollOutFailed (Ready, Stalled, ProxyAvailable): the Deployment made no progress within its deadline.
 	ReasonRollOutFailed = "RollOutFailed"

@@ -1,7 +1,6 @@
 package v1alpha1
 
 import (
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -74,6 +73,7 @@ type RegistryHubList struct {
 // +kubebuilder:validation:XValidation:rule="has(self.mirror) && self.hosts.exists(h, h == '*') ? !has(self.mirror.fallbackRules) || size(self.mirror.fallbackRules) == 0 : true",message="spec.mirror.fallbackRules cannot be given with the host *: a rule is for one registry, and another may have a stranger under the name that it asks for; make a hub for the registry"
 // +kubebuilder:validation:XValidation:rule="self.hosts.exists(h, h == '*') ? !(has(self.nodes.foreignConfig) && self.nodes.foreignConfig == 'Adopt') : true",message="spec.nodes.foreignConfig cannot be Adopt with the host *: nothing is adopted for it, and what nodes have for single hosts stays in force"
 // +kubebuilder:validation:XValidation:rule="self.hosts.exists(h, h == '*') ? !(has(self.nodes.fallback) && self.nodes.fallback == 'None') : true",message="spec.nodes.fallback cannot be None with the host *: what is pulled from nowhere else must be named, so make a hub for each such host"
+// +kubebuilder:validation:XValidation:rule="!has(self.proxy) || !has(self.proxy.replicas) || self.proxy.replicas == 1 || (has(self.storage.persistentVolumeClaim) && self.storage.persistentVolumeClaim.accessModes.exists(m, m == 'ReadWriteMany'))",message="spec.proxy.replicas above 1 needs storage that several Pods can write to: spec.storage.persistentVolumeClaim.accessModes with ReadWriteMany"
 type RegistryHubSpec struct {
 	// hosts are the registry hosts that the hub stands for, as they are written in image references:
 	// "docker.io", "registry.k8s.io", "10.0.0.1:5000", "[fd00::1]:5000". No scheme, no path. Or "*", alone: every host
@@ -130,33 +130,6 @@ type RegistryHubSpec struct {
 // +kubebuilder:validation:XValidation:rule="!self.contains('?')",message="a host has no query"
 // +kubebuilder:validation:XValidation:rule="self == '*' || self.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\\\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*|\\\\[[0-9a-f:.]+\\\\])(:[0-9]{1,5})?$')",message="a host is a lower-case DNS name, an IPv4 address or an IPv6 address in brackets, with a port where it has one, such as docker.io or registry.example.com:5000; or * for every other host"
 type RegistryHost string
-
-// ProxySpec are settings of the Pod that serves a hub.
-type ProxySpec struct {
-	// resources of the proxy's container. Default: none. Memory stays flat whatever the size of the images;
-	// 256Mi is ample.
-	// Example: {requests: {cpu: 100m, memory: 64Mi}, limits: {memory: 256Mi}}.
-	// +optional
-	Resources corev1.ResourceRequirements `json:"resources,omitempty"`
-
-	// nodeSelector: labels that a node must have for the proxy's Pod to run there. Default: any node.
-	// Example: {node-role.kubernetes.io/infra: ""}.
-	// +optional
-	// +kubebuilder:validation:MaxProperties=32
-	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
-
-	// tolerations of the proxy's Pod. At most 32. Default: none.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=32
-	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
-
-	// priorityClassName of the proxy's Pod. Default: the cluster's default.
-	// Example: system-cluster-critical.
-	// +optional
-	// +kubebuilder:validation:MaxLength=253
-	PriorityClassName string `json:"priorityClassName,omitempty"`
-}
 
 // NodesSpec says which nodes pull through a hub, and how.
 // +kubebuilder:validation:XValidation:rule="!(has(self.fallback) && self.fallback == 'None' && has(self.foreignConfig) && self.foreignConfig == 'Adopt')",message="spec.nodes.fallback None cannot go with spec.nodes.foreignConfig Adopt: what somebody else wrote for a host is another place to pull from"

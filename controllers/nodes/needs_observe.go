@@ -3,6 +3,7 @@ package nodes
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -12,8 +13,8 @@ import (
 	"github.com/registryhub/registryhub/controllers/resources"
 )
 
-// Needs are the images that a hub needs to start, from the cache: the operator's own, and those of the DaemonSets without
-// which no Pod starts. What runs as a static Pod is not seen, nor is the sandbox's image, which the agents know.
+// Needs are the images that a hub needs to start, from the cache: the operator's own, those that hubs have in its
+// place or beside it, and those of the DaemonSets without which no Pod starts. What runs as a static Pod is not seen, nor is the sandbox's image, which the agents know.
 func Needs(ctx context.Context, reader client.Reader, settings resources.Settings) ([]Need, error) {
 	needs := needsOf("the operator's proxies and agents", corev1.PodSpec{Containers: []corev1.Container{{Image: settings.Image}}})
 	deployments := &appsv1.DeploymentList{}
@@ -21,9 +22,12 @@ func Needs(ctx context.Context, reader client.Reader, settings resources.Setting
 		return nil, fmt.Errorf("listing the operator's Deployments: %w", err)
 	}
 	for i := range deployments.Items {
-		if d := &deployments.Items[i]; d.Labels[v1alpha1.LabelHub] == "" {
-			needs = append(needs, needsOf("Deployment "+settings.Namespace+"/"+d.Name, d.Spec.Template.Spec)...)
+		d := &deployments.Items[i]
+		own := needsOf("Deployment "+settings.Namespace+"/"+d.Name, d.Spec.Template.Spec)
+		if d.Labels[v1alpha1.LabelHub] != "" { // what every hub needs is there already
+			own = slices.DeleteFunc(own, func(n Need) bool { return n.Image == settings.Image })
 		}
+		needs = append(needs, own...)
 	}
 	daemonSets := &appsv1.DaemonSetList{}
 	if err := reader.List(ctx, daemonSets, shared); err != nil {

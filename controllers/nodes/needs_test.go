@@ -136,6 +136,17 @@ func TestWhatAHubNeedsToStart(t *testing.T) {
 	})
 }
 
+func TestAHubsOwnImageIsNeededToo(t *testing.T) {
+	t.Parallel()
+	const operator = "registry.example.com/registryhub:v1"
+	hub := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: own, Name: "hub-a", Labels: map[string]string{v1alpha1.LabelHub: "a"}}}
+	hub.Spec.Template.Spec.Containers = []corev1.Container{{Image: operator}}
+	ours := nodes.Need{Host: "registry.example.com", Workload: "the operator's proxies and agents", Image: operator}
+	mustNeed(t, hub, operator, []nodes.Need{ours})
+	hub.Spec.Template.Spec.Containers = []corev1.Container{{Image: "quay.io/team/registryhub:v1"}}
+	mustNeed(t, hub, operator, []nodes.Need{{Host: "quay.io", Workload: "Deployment registryhub-system/hub-a", Image: "quay.io/team/registryhub:v1"}, ours})
+}
+
 func mustNeed(t *testing.T, object client.Object, operator string, want []nodes.Need) {
 	t.Helper()
 	slim, err := nodes.SlimDaemonSet(own)(object)

@@ -62,6 +62,23 @@ func (r *Reconciler) applyProxy(ctx context.Context, s *scope) (err error) {
 	if _, err = apply.ConfigMap(ctx, r.Client, resources.ProxyConfigMap(s.hub, r.Settings, rendered)); err != nil {
 		return err
 	}
-	s.deployment, err = apply.Deployment(ctx, r.Client, resources.Deployment(s.hub, r.Settings, s.restartHash))
+	held, err := s.heldReplicas()
+	if err != nil {
+		return err
+	}
+	if s.deployment, err = apply.Deployment(ctx, r.Client, resources.Deployment(s.hub, r.Settings, s.restartHash, held)); err != nil {
+		return err
+	}
+	if wanted := resources.PodDisruptionBudget(s.hub, r.Settings); wanted != nil {
+		_, err = apply.PodDisruptionBudget(ctx, r.Client, wanted)
+	}
 	return err
+}
+
+// heldReplicas is the number of replicas that the Deployment has from the operator; nil for none.
+func (s *scope) heldReplicas() (*int32, error) {
+	if s.deployment == nil {
+		return nil, nil
+	}
+	return apply.Replicas(s.deployment)
 }

@@ -1,9 +1,11 @@
 package registryhub
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
+	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -42,7 +44,16 @@ func configurationInForce(s *scope) metav1.Condition {
 	if pending != "" {
 		return no(v1alpha1.ReasonConfigurationPending, pending)
 	}
-	return conditions.True(v1alpha1.ConditionProxyAvailable, v1alpha1.ReasonAvailable, "the proxy serves with the wanted configuration")
+	return conditions.True(v1alpha1.ConditionProxyAvailable, v1alpha1.ReasonAvailable, serving(s.deployment))
+}
+
+// serving tells how many serve where there are to be several.
+func serving(deployment *appsv1.Deployment) string {
+	wanted := wantedPods(deployment)
+	if wanted == 1 {
+		return "the proxy serves with the wanted configuration"
+	}
+	return fmt.Sprintf("%d/%d Pods of the proxy serve, with the wanted configuration", min(deployment.Status.AvailableReplicas, wanted), wanted)
 }
 
 func notInForce(report proxies.Report) string {

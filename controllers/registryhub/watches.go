@@ -7,6 +7,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -40,6 +41,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&appsv1.Deployment{}, byLabel).
 		Watches(&corev1.Service{}, byLabel).
 		Watches(&corev1.PersistentVolumeClaim{}, byLabel).
+		Watches(&policyv1.PodDisruptionBudget{}, byLabel).
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.hubsOfConfigMap)).
 		Watches(&corev1.Node{}, all, builder.WithPredicates(nodes.Relevant())).
 		Watches(&v1alpha1.NodeMirror{}, all).

@@ -7,6 +7,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -86,7 +87,7 @@ func (r *Reconciler) deleteOrphans(ctx context.Context, hub string) error {
 }
 
 func (r *Reconciler) deleteChildren(ctx context.Context, hub string, keepVolume bool) error {
-	children := []client.Object{&appsv1.Deployment{}, &corev1.Service{}, &corev1.ConfigMap{}}
+	children := []client.Object{&appsv1.Deployment{}, &policyv1.PodDisruptionBudget{}, &corev1.Service{}, &corev1.ConfigMap{}}
 	if !keepVolume {
 		children = append(children, &corev1.PersistentVolumeClaim{})
 	}

@@ -83,7 +83,32 @@ func rich() *v1alpha1.RegistryHub {
 			{Key: "k", Operator: corev1.TolerationOpEqual, Value: "v", Effect: corev1.TaintEffectNoExecute, TolerationSeconds: new(int64(30))},
 		},
 		PriorityClassName: "system-cluster-critical",
+		Affinity: &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
+			NodeSelectorTerms: []corev1.NodeSelectorTerm{{MatchExpressions: []corev1.NodeSelectorRequirement{
+				{Key: "disk", Operator: corev1.NodeSelectorOpIn, Values: []string{"ssd"}},
+			}}},
+		}}},
+		TopologySpreadConstraints: []corev1.TopologySpreadConstraint{{
+			MaxSkew: 2, TopologyKey: "zone", WhenUnsatisfiable: corev1.DoNotSchedule, LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"a": "b"}},
+		}},
+		Annotations: map[string]string{"sidecar.istio.io/inject": "false"},
+		Labels:      map[string]string{"cost-center": "platform"},
+		Env: []v1alpha1.ProxyEnvVar{
+			{Name: "EMPTY"},
+			{Name: "NO_PROXY", Value: ".corp.example"},
+			{Name: "HTTPS_PROXY", ValueFrom: &v1alpha1.ProxyEnvSource{SecretKeyRef: v1alpha1.SecretKeyReference{Name: "corp-proxy", Key: "url"}}},
+		},
+		Image:            "registry.corp.example/mirrored/registryhub:v1",
+		ImagePullSecrets: []v1alpha1.SecretReference{{Name: "corp-registry"}},
 	}
+	return hub
+}
+
+// several is a hub that can have several Pods, and has two.
+func several() *v1alpha1.RegistryHub {
+	hub := plain()
+	hub.Spec.Storage.PersistentVolumeClaim.AccessModes = []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany}
+	hub.Spec.Proxy.Replicas = new(int32(2))
 	return hub
 }
 
@@ -102,8 +127,10 @@ func TestGolden(t *testing.T) {
 	proving := agent
 	proving.Canary = configv1alpha1.CanaryConfiguration{Enabled: new(true), Interval: &metav1.Duration{Duration: time.Hour}}
 	cases := map[string]any{
-		"deployment-plain":      resources.Deployment(plain(), settings, "hash"),
-		"deployment-rich":       resources.Deployment(rich(), settings, "hash"),
+		"deployment-plain":      resources.Deployment(plain(), settings, "hash", nil),
+		"deployment-rich":       resources.Deployment(rich(), settings, "hash", nil),
+		"deployment-several":    resources.Deployment(several(), settings, "hash", nil),
+		"poddisruptionbudget":   resources.PodDisruptionBudget(several(), settings),
 		"service":               resources.Service(plain(), settings),
 		"persistentvolumeclaim": resources.PersistentVolumeClaim(plain(), settings, resource.Quantity{}),
 		"daemonset":             resources.DaemonSet(settings, proving),
@@ -271,7 +298,7 @@ func TestTheWatchedPodsAreAgentsAndProxies(t *testing.T) {
 		want   bool
 	}{
 		"an agent":    {resources.DaemonSet(settings, configv1alpha1.NodeAgentConfiguration{}).Spec.Template.Labels, true},
-		"a proxy":     {resources.Deployment(plain(), settings, "hash").Spec.Template.Labels, true},
+		"a proxy":     {resources.Deployment(plain(), settings, "hash", nil).Spec.Template.Labels, true},
 		"the manager": {map[string]string{"app.kubernetes.io/name": "registryhub", "app.kubernetes.io/component": "manager"}, false},
 		"another's":   {map[string]string{"app.kubernetes.io/component": "proxy"}, false},
 		"without any": {nil, false},
@@ -279,5 +306,53 @@ func TestTheWatchedPodsAreAgentsAndProxies(t *testing.T) {
 		if got := resources.WatchedPods().Matches(labels.Set(tc.labels)); got != tc.want {
 			t.Errorf("%s is watched: %v, want %v", name, got, tc.want)
 		}
+	}
+}
+
+func TestTheNumberOfPods(t *testing.T) {
+	t.Parallel()
+	unsaid := several()
+	unsaid.Spec.Proxy.Replicas = nil
+	for name, tc := range map[string]struct {
+		hub  *v1alpha1.RegistryHub
+		held *int32
+		want *int32
+	}{
+		"one, on storage that is one Pod's":               {plain(), nil, new(int32(1))},
+		"one, on storage that goes with the Pod":          {rich(), nil, new(int32(1))},
+		"one, whatever it was":                            {plain(), new(int32(3)), new(int32(1))},
+		"as the spec says":                                {several(), new(int32(5)), new(int32(2))},
+		"somebody else's to say":                          {unsaid, nil, nil},
+		"as it was, until somebody else says another one": {unsaid, new(int32(3)), new(int32(3))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(tc.want, resources.Deployment(tc.hub, settings, "hash", tc.held).Spec.Replicas); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAHubThatCanHaveOnePodHasNoBudget(t *testing.T) {
+	t.Parallel()
+	for _, hub := range []*v1alpha1.RegistryHub{plain(), rich()} {
+		if budget := resources.PodDisruptionBudget(hub, settings); budget != nil {
+			t.Errorf("hub %s has %+v", hub.Name, budget)
+		}
+	}
+}
+
+func TestAConstraintThatSelectsNothingIsAboutTheHubsPods(t *testing.T) {
+	t.Parallel()
+	hub := several()
+	hub.Spec.Proxy.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{MaxSkew: 1, TopologyKey: "zone", WhenUnsatisfiable: corev1.DoNotSchedule}}
+	deployment := resources.Deployment(hub, settings, "hash", nil)
+	constraints := deployment.Spec.Template.Spec.TopologySpreadConstraints
+	if len(constraints) != 1 || *constraints[0].TopologyKey != "zone" {
+		t.Fatalf("constraints are %+v, want the one of the spec", constraints)
+	}
+	if diff := cmp.Diff(deployment.Spec.Selector.MatchLabels, constraints[0].LabelSelector.MatchLabels); diff != "" {
+		t.Errorf("it selects (-want +got):\n%s", diff)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -47,6 +48,8 @@ func (w *world) richHubs() {
 	w.secret("rest-credentials", map[string][]byte{"username": []byte("u"), "password": []byte("p")})
 	crt, key := keyPair(w.t)
 	w.secret("rest-client", map[string][]byte{"tls.crt": crt, "tls.key": key})
+	w.secret("pods-proxy", map[string][]byte{"url": []byte("http://u:p@proxy.example:3128")})
+	w.secret("pods-pull", map[string][]byte{".dockerconfigjson": []byte("{}")})
 	w.configMap("rest-ca", map[string]string{"ca.crt": certificate(w.t)})
 	w.create(hubFor("rest-full", "rest.example", func(hub *v1alpha1.RegistryHub) {
 		hub.Spec.Mirror.Upstreams = []v1alpha1.Upstream{{
@@ -61,10 +64,13 @@ func (w *world) richHubs() {
 			Tolerations:       []corev1.Toleration{{Key: "infra", Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute, TolerationSeconds: new(int64(0))}, {Key: "x", Value: "y"}},
 			PriorityClassName: "system-cluster-critical",
 		}
+		podSettings(hub)
 	}))
+	w.create(hubFor("rest-several", "several.example", shared, func(hub *v1alpha1.RegistryHub) { hub.Spec.Proxy.Replicas = new(int32(2)) }))
 	w.create(hubFor("rest-small", "small.example", ephemeral))
 	w.ready("rest-full")
 	w.ready("rest-small")
+	w.ready("rest-several")
 }
 
 func TestAReconcileThatHasNothingToChangeWritesNothing(t *testing.T) {
@@ -85,6 +91,7 @@ func TestAReconcileThatHasNothingToChangeWritesNothing(t *testing.T) {
 			&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n1"}},
 			&v1alpha1.NodeMirror{ObjectMeta: metav1.ObjectMeta{Name: "n1"}},
 			&corev1.Service{ObjectMeta: named("hub-rest-full")},
+			&policyv1.PodDisruptionBudget{ObjectMeta: named("hub-rest-several")},
 			&corev1.ConfigMap{ObjectMeta: named("registryhub-node-configuration")},
 		} {
 			w.Expect(k8s.Patch(t.Context(), object, patch)).To(Succeed())

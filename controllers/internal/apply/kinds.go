@@ -2,18 +2,36 @@ package apply
 
 import (
 	"context"
+	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	policyv1ac "k8s.io/client-go/applyconfigurations/policy/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
 )
 
 // Deployment applies a Deployment and returns it as the cluster has it.
 func Deployment(ctx context.Context, c client.Client, wanted *appsv1ac.DeploymentApplyConfiguration) (*appsv1.Deployment, error) {
 	live := &appsv1.Deployment{}
 	return live, object(ctx, c, live, wanted, appsv1ac.ExtractDeployment)
+}
+
+// Replicas is the number of replicas that this field manager gave a Deployment and that is in force; nil when it gave none,
+// or when somebody else has set another.
+func Replicas(live *appsv1.Deployment) (*int32, error) {
+	owned, err := appsv1ac.ExtractDeployment(live, configv1alpha1.FieldManager)
+	if err != nil {
+		return nil, fmt.Errorf("reading what is owned of Deployment %s: %w", live.Name, err)
+	}
+	if owned.Spec == nil {
+		return nil, nil
+	}
+	return owned.Spec.Replicas, nil
 }
 
 // DaemonSet applies a DaemonSet and returns it as the cluster has it.
@@ -69,4 +87,10 @@ func Over(ctx context.Context, c client.Client, live *corev1.ConfigMap, wanted *
 func PersistentVolumeClaim(ctx context.Context, c client.Client, wanted *corev1ac.PersistentVolumeClaimApplyConfiguration) (*corev1.PersistentVolumeClaim, error) {
 	live := &corev1.PersistentVolumeClaim{}
 	return live, object(ctx, c, live, wanted, corev1ac.ExtractPersistentVolumeClaim)
+}
+
+// PodDisruptionBudget applies a budget and returns it as the cluster has it.
+func PodDisruptionBudget(ctx context.Context, c client.Client, wanted *policyv1ac.PodDisruptionBudgetApplyConfiguration) (*policyv1.PodDisruptionBudget, error) {
+	live := &policyv1.PodDisruptionBudget{}
+	return live, object(ctx, c, live, wanted, policyv1ac.ExtractPodDisruptionBudget)
 }
