@@ -51,13 +51,6 @@ func (s *Server) serveOn(address string, handler http.Handler, limits Limits, to
 	return listener{Listener: &connections{Listener: l, limits: limits, told: told}, server: server}, nil
 }
 
-// withTLS has what is accepted speak TLS. The handshake is a connection's own affair: net/http gives it as long as a
-// request's head.
-func (l listener) withTLS(served *tls.Config) listener {
-	l.Listener = tls.NewListener(l.Listener, served)
-	return l
-}
-
 // plain is the connection below TLS.
 func plain(c net.Conn) net.Conn {
 	if secured, ok := c.(*tls.Conn); ok {

@@ -37,12 +37,11 @@ func (s *Server) Reload() {
 }
 
 // reload takes the configuration file into force if it is another one, or refuses it and keeps what is in force: a
-// cache that goes on as it was is better than none. What says who may pull must not be kept so once there is such a
-// thing: an error in it has to close the hub.
+// cache that goes on as it was is better than none. But an error in who may pull closes the hub.
 func (s *Server) reload() {
 	next, err := load(s.follower.File)
 	before := s.report.Load()
-	if err == nil && next.hash == before.InForce {
+	if err == nil && next.hash == before.InForce && s.front.spoken.Load().sameAs(next.Listen) {
 		s.agree(before)
 		return
 	}
@@ -62,11 +61,33 @@ func (s *Server) reload() {
 	}
 }
 
+// take takes a configuration into force. Who may pull comes first where fewer may than before, and stays even if the rest is
+// refused: what is new in the rest may be for fewer. Where more may, it comes last.
 func (s *Server) take(next loaded) error {
 	if err := config.NeedsRestart(s.inForce.ProxyConfiguration, next.ProxyConfiguration); err != nil {
 		return err
 	}
-	return s.backend.configure(next.ProxyConfiguration)
+	present := s.front.spoken.Load()
+	if present.sameAs(next.Listen) {
+		return s.backend.configure(next.ProxyConfiguration)
+	}
+	closing := next.Listen.AsksForCertificate() && !present.asksForCertificate()
+	spoken, err := s.newSchemes(next.Listen)
+	switch {
+	case err != nil && closing:
+		s.front.speak(s.closedTo())
+		return err
+	case err != nil:
+		return err
+	case closing:
+		s.front.speak(spoken)
+		return s.backend.configure(next.ProxyConfiguration)
+	}
+	if err := s.backend.configure(next.ProxyConfiguration); err != nil {
+		return err
+	}
+	s.front.speak(spoken)
+	return nil
 }
 
 // agree notes that the file is what is in force, which it may not have been before.

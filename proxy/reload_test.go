@@ -185,7 +185,7 @@ func TestABadFileIsRefusedAndTheOneBeforeServes(t *testing.T) {
 		},
 		"another address":   {strings.Replace(good, `registry: "127.0.0.1:0"`, `registry: ":1"`, 1), "listen.registry: restart needed"},
 		"another diagnosis": {strings.Replace(good, `diagnostics: "127.0.0.1:0"`, `diagnostics: ":1"`, 1), "listen.diagnostics: restart needed"},
-		"TLS":               {strings.Replace(good, `registry: "127.0.0.1:0"`, `registry: "127.0.0.1:0", tls: {certificateDirectory: /x}`, 1), "listen.tls.certificateDirectory: restart needed"},
+		"TLS":               {strings.Replace(good, `registry: "127.0.0.1:0"`, `registry: "127.0.0.1:0", tls: {certificateDirectory: /x}`, 1), "/x/tls.crt"},
 		"another directory": {strings.Replace(good, "store: {directory: ", "store: {directory: /else", 1), "store.directory: restart needed"},
 		"another hub":       {strings.Replace(good, "hub: test", "hub: other", 1), "hub: restart needed"},
 	}

@@ -18,7 +18,6 @@ import (
 	config "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/proxy/configfile"
 	"github.com/registryhub/registryhub/proxy/metrics"
-	"github.com/registryhub/registryhub/proxy/servingcert"
 )
 
 // DrainTimeout is how long requests under way have to end after the proxy was told to. A Pod's
@@ -44,7 +43,7 @@ type Server struct {
 	limits      Limits
 	figures     *metrics.Metrics
 	backend     *backend
-	certificate *servingcert.Source // nil without TLS
+	front       *front
 	registry    listener
 	diagnostics listener
 	draining    atomic.Bool
@@ -113,19 +112,17 @@ func (s *Server) listen(addresses config.ListenConfiguration, registry *promethe
 
 // listenForRegistry serves over TLS where there are files for it.
 func (s *Server) listenForRegistry(cfg config.ListenConfiguration, limits Limits) (listener, error) {
-	if cfg.TLS == nil {
-		return s.serveOn(cfg.Registry, s.backend.mirror, limits, s.figures)
-	}
-	var err error
-	s.certificate, err = servingcert.New(servingcert.Options{Hub: s.inForce.Hub, TLS: *cfg.TLS, Logger: s.logger, Metrics: s.figures})
+	spoken, err := s.newSchemes(cfg)
 	if err != nil {
 		return listener{}, err
 	}
-	l, err := s.serveOn(cfg.Registry, s.certificate.Require(s.backend.mirror), limits, s.figures)
+	l, err := s.serveOn(cfg.Registry, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.front.ServeHTTP(w, r) }), limits, s.figures)
 	if err != nil {
 		return listener{}, err
 	}
-	return l.withTLS(s.certificate.Config()), nil
+	s.front = newFront(l.Listener, spoken)
+	l.Listener = s.front
+	return l, nil
 }
 
 // RegistryAddr is where the registry API is served.
@@ -149,12 +146,10 @@ func (s *Server) Run(ctx context.Context) error {
 		s.backend.warmer.Run(ctx)
 		return nil
 	})
-	if s.certificate != nil {
-		group.Go(func() error {
-			s.certificate.Run(ctx)
-			return nil
-		})
-	}
+	group.Go(func() error {
+		s.front.follow(ctx)
+		return nil
+	})
 	if s.follower != nil {
 		group.Go(func() error {
 			s.follower.Run(ctx, s.reload)

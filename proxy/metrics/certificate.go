@@ -34,5 +34,11 @@ func (m *Metrics) CertificateServed(notAfter time.Time) {
 // CertificateRefused says that the files of certificates cannot be used. It stays so until CertificateServed.
 func (m *Metrics) CertificateRefused() { m.certificate.refused.WithLabelValues().Set(1) }
 
+// CertificateGone says that there is no TLS any more.
+func (m *Metrics) CertificateGone() {
+	m.certificate.notAfter.DeleteLabelValues()
+	m.certificate.refused.DeleteLabelValues()
+}
+
 // HandshakeFailed counts a connection that ended in its TLS handshake.
 func (m *Metrics) HandshakeFailed() { m.certificate.handshakes.Inc() }

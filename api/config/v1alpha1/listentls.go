@@ -12,6 +12,28 @@ type ListenTLS struct {
 	// authentication; who shows none is answered 403, which sends containerd on to the upstream, and who shows another is
 	// refused in the handshake. Default: nobody is asked for one.
 	ClientCAFile string `json:"clientCAFile,omitempty"`
+
+	// AlsoPlain has plain HTTP served at the same address too, to whoever reaches it: a client without TLS cannot be asked
+	// for a certificate. It is for the time in which clients go over from one to the other. Default: false.
+	AlsoPlain bool `json:"alsoPlain,omitempty"`
+}
+
+// SameSchemes says whether two serve the registry API in the same way.
+func (l ListenConfiguration) SameSchemes(other ListenConfiguration) bool {
+	return (l.TLS == nil) == (other.TLS == nil) && l.tls() == other.tls()
+}
+
+// AsksForCertificate says whether nobody is served who does not show a certificate.
+func (l ListenConfiguration) AsksForCertificate() bool {
+	return l.tls().ClientCAFile != "" && !l.tls().AlsoPlain
+}
+
+// tls is the zero value for plain HTTP.
+func (l ListenConfiguration) tls() ListenTLS {
+	if l.TLS == nil {
+		return ListenTLS{}
+	}
+	return *l.TLS
 }
 
 func (t *ListenTLS) validate(field string) error {

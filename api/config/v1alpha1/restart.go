@@ -16,18 +16,8 @@ func (c *ProxyConfiguration) startFields() []startField {
 		{"hub", c.Hub},
 		{"listen.registry", c.Listen.Registry},
 		{"listen.diagnostics", c.Listen.Diagnostics},
-		{"listen.tls.certificateDirectory", c.Listen.tls().CertificateDirectory},
-		{"listen.tls.clientCAFile", c.Listen.tls().ClientCAFile},
 		{"store.directory", c.Store.Directory},
 	}
-}
-
-// tls is the zero value for plain HTTP.
-func (l ListenConfiguration) tls() ListenTLS {
-	if l.TLS == nil {
-		return ListenTLS{}
-	}
-	return *l.TLS
 }
 
 // NeedsRestart says which fields differ that a proxy reads only when it starts; nil when one that runs with now can go over
