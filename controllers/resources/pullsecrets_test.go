@@ -16,7 +16,7 @@ func TestEveryPodIsPulledWithTheOperatorsSecrets(t *testing.T) {
 	inside := settings
 	inside.ImagePullSecrets = []string{"inside", "mirror"}
 	for name, workload := range map[string]any{
-		"a proxy":  resources.Deployment(plain(), inside, "hash"),
+		"a proxy":  resources.Deployment(plain(), inside, "hash", nil),
 		"an agent": resources.DaemonSet(inside, configv1alpha1.NodeAgentConfiguration{}),
 		"a remedy": resources.RemedyJob(inside, resources.Remedy{Node: "worker-1"}),
 	} {
