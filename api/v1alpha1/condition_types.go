@@ -11,7 +11,7 @@ const (
 	// otherwise. A Stalled hub is not Ready and not Reconciling.
 	ConditionStalled = "Stalled"
 	// ConditionStorageReady is True when the cache's storage is there and takes what is new. It gates Ready, save for
-	// VolumeNotWritable and VolumeFull: the hub serves on.
+	// those of its reasons that say so: the hub serves on.
 	ConditionStorageReady = "StorageReady"
 	// ConditionProxyAvailable is True when the proxy serves with the wanted configuration. It gates Ready.
 	ConditionProxyAvailable = "ProxyAvailable"
@@ -39,8 +39,8 @@ const (
 	// ReasonInvalidSpec (Ready, Stalled, ProxyAvailable, CertificateReady): the spec holds something that cannot be checked when it is
 	// applied, such as a regular expression that does not compile; the message names the field.
 	ReasonInvalidSpec = "InvalidSpec"
-	// ReasonRefused (Ready, Stalled): the API server forbids what the hub needs, by a quota, a policy or a
-	// StorageClass that cannot grow a volume; the message is its own. It is tried again.
+	// ReasonRefused (Ready, Stalled): the API server forbids what the hub needs, by a quota or a policy; the message is its
+	// own. It is tried again. A volume that may not grow is VolumeCannotGrow or VolumeGrowthFailed instead.
 	ReasonRefused = "Refused"
 
 	// ReasonReferenceNotFound (Ready, ProxyAvailable): a Secret or ConfigMap that the spec names is missing, or
@@ -58,6 +58,27 @@ const (
 	// ReasonVolumeFull (StorageReady): the volume has no room, and evicting all that can go does not help. It does not gate
 	// Ready.
 	ReasonVolumeFull = "VolumeFull"
+	// ReasonVolumeGrowing (StorageReady, True): a larger volume was asked for, and the hub serves on meanwhile.
+	ReasonVolumeGrowing = "VolumeGrowing"
+	// ReasonVolumeCannotGrow (StorageReady): the spec asks for a larger volume, and its StorageClass does not allow that. It does not gate
+	// Ready: the hub serves with the volume that it has.
+	ReasonVolumeCannotGrow = "VolumeCannotGrow"
+	// ReasonVolumeGrowthFailed (StorageReady): the storage driver, a node or the API server (a quota) failed to make the volume
+	// larger; the message is theirs. It is tried again, and does not gate Ready.
+	ReasonVolumeGrowthFailed = "VolumeGrowthFailed"
+	// ReasonVolumeMismatch (Ready, Stalled, StorageReady): the claim that is there, which an earlier hub of the same name left,
+	// has another StorageClass or other access modes than the spec. The hub serves from it.
+	ReasonVolumeMismatch = "VolumeMismatch"
+	// ReasonVolumeDeleting (StorageReady): somebody deleted the claim, which goes once no Pod uses it. It does not gate
+	// Ready: the Pod that runs keeps its volume.
+	ReasonVolumeDeleting = "VolumeDeleting"
+	// ReasonStorageClassNotFound (Ready, StorageReady): the claim's StorageClass does not exist.
+	ReasonStorageClassNotFound = "StorageClassNotFound"
+	// ReasonNoDefaultStorageClass (Ready, StorageReady): the spec names no StorageClass, and none is the cluster's default.
+	ReasonNoDefaultStorageClass = "NoDefaultStorageClass"
+	// ReasonProvisioningFailed (Ready, StorageReady): the storage driver failed to make the volume; the message is its own, from
+	// the claim's events. It is tried again.
+	ReasonProvisioningFailed = "ProvisioningFailed"
 	// ReasonEphemeral (StorageReady): the cache lives in the Pod, so there is nothing to wait for.
 	ReasonEphemeral = "Ephemeral"
 

@@ -62,6 +62,11 @@ type StorageStatus struct {
 	// capacity of the volume, as the cluster granted it.
 	// +optional
 	Capacity *resource.Quantity `json:"capacity,omitempty"`
+
+	// requested is what the volume claim asks for: the spec's size, or more where somebody made it larger, or made it for an
+	// earlier hub. It is more than capacity while the volume grows.
+	// +optional
+	Requested *resource.Quantity `json:"requested,omitempty"`
 }
 
 // NodesStatus are the figures of the nodes that should pull through a hub.

@@ -3,7 +3,6 @@ package registryhub
 import (
 	"context"
 
-	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -28,22 +27,10 @@ func (r *Reconciler) holdForWithdrawal(ctx context.Context, s *scope) error {
 	return r.Client.Patch(ctx, s.hub, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 }
 
-// applyAddressAndStorage applies what is made once and kept.
-func (r *Reconciler) applyAddressAndStorage(ctx context.Context, s *scope) (err error) {
-	if s.service, err = apply.Service(ctx, r.Client, resources.Service(s.hub, r.Settings)); err != nil {
-		return err
-	}
-	if wanted := resources.PersistentVolumeClaim(s.hub, r.Settings, s.requestedStorage()); wanted != nil {
-		s.claim, err = apply.PersistentVolumeClaim(ctx, r.Client, wanted)
-	}
+// applyAddress applies what nodes reach the hub by, which is made once and kept.
+func (r *Reconciler) applyAddress(ctx context.Context, s *scope) (err error) {
+	s.service, err = apply.Service(ctx, r.Client, resources.Service(s.hub, r.Settings))
 	return err
-}
-
-func (s *scope) requestedStorage() resource.Quantity {
-	if s.claim == nil {
-		return resource.Quantity{}
-	}
-	return *s.claim.Spec.Resources.Requests.Storage()
 }
 
 // applyProxy applies what the proxy runs with, and the proxy. While a reference is missing both stay as they are: a

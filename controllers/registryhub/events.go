@@ -48,6 +48,13 @@ func givenUp(awaited []string) hubEvent {
 	}
 }
 
+func volumeGrows(from, to, why string) hubEvent {
+	return hubEvent{
+		kind: corev1.EventTypeNormal, reason: v1alpha1.ReasonVolumeGrowing, action: "Grow",
+		note: "asked for a volume of " + to + " instead of " + from + ": " + why,
+	}
+}
+
 // transitions are the events between two statuses: none when only messages or figures changed.
 func transitions(before, after *v1alpha1.RegistryHub) []hubEvent {
 	was := func(kind string) *metav1.Condition { return meta.FindStatusCondition(before.Status.Conditions, kind) }
@@ -95,4 +102,11 @@ var worthAWarning = map[string]bool{
 	v1alpha1.ReasonNodesFailing:      true,
 	v1alpha1.ReasonVolumeNotWritable: true,
 	v1alpha1.ReasonVolumeFull:        true,
+
+	v1alpha1.ReasonVolumeCannotGrow:      true,
+	v1alpha1.ReasonVolumeGrowthFailed:    true,
+	v1alpha1.ReasonVolumeDeleting:        true,
+	v1alpha1.ReasonStorageClassNotFound:  true,
+	v1alpha1.ReasonNoDefaultStorageClass: true,
+	v1alpha1.ReasonProvisioningFailed:    true,
 }

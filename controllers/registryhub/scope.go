@@ -35,6 +35,9 @@ type scope struct {
 	service    *corev1.Service
 	deployment *appsv1.Deployment
 
+	// volume is what the claim's surroundings are, and what came of asking for more.
+	volume volumeFacts
+
 	// certificate is what came of the hub's certificate; empty for a hub without TLS.
 	certificate certificateState
 
@@ -88,8 +91,10 @@ func (r *Reconciler) observeChildren(ctx context.Context, s *scope) error {
 	if s.service, err = find(ctx, r.Client, key, &corev1.Service{}); err != nil {
 		return err
 	}
-	s.deployment, err = find(ctx, r.Client, key, &appsv1.Deployment{})
-	return err
+	if s.deployment, err = find(ctx, r.Client, key, &appsv1.Deployment{}); err != nil {
+		return err
+	}
+	return r.observeVolume(ctx, s)
 }
 
 // find reads an object, and gives nil when it is not there.

@@ -3,7 +3,6 @@ package registryhub
 import (
 	"fmt"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -42,17 +41,6 @@ func wantedConditions(s *scope) []metav1.Condition {
 	}
 	gates := []metav1.Condition{storageReady(s), certificateReady(s), proxyAvailable(s), nodesWired(s)}
 	return append(summary(stalledBy(s, gates), gates), gates...)
-}
-
-func storageStatus(claim *corev1.PersistentVolumeClaim) *v1alpha1.StorageStatus {
-	if claim == nil {
-		return nil
-	}
-	capacity, found := claim.Status.Capacity[corev1.ResourceStorage]
-	if !found {
-		return nil
-	}
-	return &v1alpha1.StorageStatus{Capacity: &capacity}
 }
 
 // nodesStatus shows figures from when the nodes were first told of the hub. While they are told nothing of it any

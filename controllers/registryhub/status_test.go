@@ -29,9 +29,11 @@ func healthy(changes ...func(*scope)) *scope {
 		hub: &v1alpha1.RegistryHub{
 			ObjectMeta: metav1.ObjectMeta{Name: "a", UID: "uid", Generation: 3},
 			Spec: v1alpha1.RegistryHubSpec{
-				Hosts:   []v1alpha1.RegistryHost{"a.example"},
-				Mirror:  &v1alpha1.MirrorSpec{},
-				Storage: v1alpha1.StorageSpec{Type: v1alpha1.StoragePersistentVolumeClaim},
+				Hosts:  []v1alpha1.RegistryHost{"a.example"},
+				Mirror: &v1alpha1.MirrorSpec{},
+				Storage: v1alpha1.StorageSpec{
+					Type: v1alpha1.StoragePersistentVolumeClaim, PersistentVolumeClaim: &v1alpha1.PersistentVolumeClaimStorage{},
+				},
 			},
 		},
 		now:        now,
@@ -145,10 +147,10 @@ func TestConditions(t *testing.T) {
 		"all is well":     {healthy(), "Ready=True/Ready " + good},
 		"ephemeral":       {healthy(func(s *scope) { s.hub.Spec.Storage.Type, s.claim = v1alpha1.StorageEphemeral, nil }), "Ready=True/Ready " + strings.Replace(good, "VolumeBound", "Ephemeral", 1)},
 		"no claim yet":    {healthy(func(s *scope) { s.claim = nil }), waiting(strings.Replace(good, "True/VolumeBound", "False/VolumePending", 1))},
-		"a pending claim": {healthy(claimPhase(corev1.ClaimPending)), waiting(strings.Replace(good, "True/VolumeBound", "False/VolumePending", 1))},
+		"a pending claim": {healthy(claimPhase(corev1.ClaimPending), defaultClass), waiting(strings.Replace(good, "True/VolumeBound", "False/VolumePending", 1))},
 		"a claim that is going": {
 			healthy(func(s *scope) { s.claim.DeletionTimestamp = new(metav1.NewTime(now)) }),
-			waiting(strings.Replace(good, "True/VolumeBound", "False/VolumePending", 1)),
+			"Ready=True/Ready " + strings.Replace(good, "True/VolumeBound", "False/VolumeDeleting", 1),
 		},
 		"a lost volume": {
 			healthy(claimPhase(corev1.ClaimLost)),

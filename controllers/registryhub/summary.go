@@ -30,7 +30,7 @@ func summary(stalled *problem, gates []metav1.Condition) []metav1.Condition {
 			continue
 		}
 		awaited = conditions.Join(awaited, gate.Message)
-		if gate.Reason == v1alpha1.ReasonReferenceNotFound {
+		if saysWhatToDo[gate.Reason] {
 			reason = gate.Reason
 		}
 	}
@@ -47,11 +47,24 @@ func summary(stalled *problem, gates []metav1.Condition) []metav1.Condition {
 var passedAllTheSame = map[string]bool{
 	v1alpha1.ReasonVolumeNotWritable: true,
 	v1alpha1.ReasonVolumeFull:        true,
+
+	v1alpha1.ReasonVolumeCannotGrow:   true,
+	v1alpha1.ReasonVolumeGrowthFailed: true,
+	v1alpha1.ReasonVolumeDeleting:     true,
+}
+
+// saysWhatToDo are the reasons of gates that Ready shows as its own: somebody has to make what the hub waits for.
+var saysWhatToDo = map[string]bool{
+	v1alpha1.ReasonReferenceNotFound:     true,
+	v1alpha1.ReasonStorageClassNotFound:  true,
+	v1alpha1.ReasonNoDefaultStorageClass: true,
+	v1alpha1.ReasonProvisioningFailed:    true,
 }
 
 // needsAPerson are the reasons of gates that do not open by themselves.
 var needsAPerson = map[string]bool{
 	v1alpha1.ReasonVolumeLost:           true,
+	v1alpha1.ReasonVolumeMismatch:       true,
 	v1alpha1.ReasonRollOutFailed:        true,
 	v1alpha1.ReasonConfigurationRefused: true,
 }

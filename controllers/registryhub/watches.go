@@ -8,6 +8,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -42,6 +43,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&corev1.Service{}, byLabel).
 		Watches(&corev1.PersistentVolumeClaim{}, byLabel).
 		Watches(&policyv1.PodDisruptionBudget{}, byLabel).
+		Watches(&storagev1.StorageClass{}, handler.EnqueueRequestsFromMapFunc(r.hubsOnVolumes)).
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.hubsOfConfigMap)).
 		Watches(&corev1.Node{}, all, builder.WithPredicates(nodes.Relevant())).
 		Watches(&v1alpha1.NodeMirror{}, all).
@@ -58,6 +60,11 @@ func hubOfChild(_ context.Context, child client.Object) []reconcile.Request {
 		return nil
 	}
 	return requests(hub)
+}
+
+// hubsOnVolumes are those to which a StorageClass may matter: one that comes, or that lets volumes grow from now on.
+func (r *Reconciler) hubsOnVolumes(ctx context.Context, _ client.Object) []reconcile.Request {
+	return r.hubsThat(ctx, func(hub *v1alpha1.RegistryHub) bool { return hub.Spec.Storage.PersistentVolumeClaim != nil })
 }
 
 // isAgent says whether a Pod is a node agent's. The others that are watched are the proxies'.

@@ -64,8 +64,7 @@ func (r *Reconciler) awaitedForWithdrawal(ctx context.Context, s *scope) ([]stri
 
 // remove deletes the children and lets the hub go.
 func (r *Reconciler) remove(ctx context.Context, s *scope) error {
-	keepVolume := s.hub.Spec.Storage.PersistentVolumeClaim != nil &&
-		s.hub.Spec.Storage.PersistentVolumeClaim.Retention == v1alpha1.VolumeRetain
+	keepVolume := keepsVolume(s.hub)
 	if err := r.deleteChildren(ctx, s.hub.Name, keepVolume); err != nil {
 		return err
 	}
@@ -78,6 +77,13 @@ func (r *Reconciler) remove(ctx context.Context, s *scope) error {
 	s.gone = true
 	log.FromContext(ctx).Info("removed the hub", "volumeKept", keepVolume)
 	return nil
+}
+
+// keepsVolume says whether a hub's claim outlives it. One beside a hub that has its cache elsewhere is that of an earlier
+// hub, which was to be kept.
+func keepsVolume(hub *v1alpha1.RegistryHub) bool {
+	storage := hub.Spec.Storage.PersistentVolumeClaim
+	return storage == nil || storage.Retention == v1alpha1.VolumeRetain
 }
 
 // deleteOrphans deletes the children of a hub whose finalizer somebody took away by hand. Its volume stays: nobody

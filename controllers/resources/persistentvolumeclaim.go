@@ -8,23 +8,27 @@ import (
 	"github.com/registryhub/registryhub/api/v1alpha1"
 )
 
-// PersistentVolumeClaim holds a hub's cache; nil when the hub keeps it elsewhere. requested is what the claim asks
-// for now, if there is one: a claim cannot shrink, so one that somebody grew by hand stays as large.
-func PersistentVolumeClaim(hub *v1alpha1.RegistryHub, settings Settings, requested resource.Quantity) *corev1ac.PersistentVolumeClaimApplyConfiguration {
+// PersistentVolumeClaim holds a hub's cache and asks for size; nil when the hub keeps its cache elsewhere. live is the
+// claim as it is, nil while there is none: of what cannot be changed the intent has what is there, so that the rest can
+// be applied.
+func PersistentVolumeClaim(hub *v1alpha1.RegistryHub, settings Settings, live *corev1.PersistentVolumeClaim, size resource.Quantity) *corev1ac.PersistentVolumeClaimApplyConfiguration {
 	storage := hub.Spec.Storage.PersistentVolumeClaim
 	if storage == nil {
 		return nil
 	}
-	size := storage.Size
-	if requested.Cmp(size) > 0 {
-		size = requested
+	class, modes := storage.StorageClassName, storage.AccessModes
+	if live != nil {
+		modes = live.Spec.AccessModes
+		if class != nil && (live.Spec.StorageClassName != nil || live.Spec.VolumeName != "") {
+			class = live.Spec.StorageClassName
+		}
 	}
 	spec := corev1ac.PersistentVolumeClaimSpec().
-		WithAccessModes(storage.AccessModes...).
+		WithAccessModes(modes...).
 		WithResources(corev1ac.VolumeResourceRequirements().
 			WithRequests(corev1.ResourceList{corev1.ResourceStorage: size}))
-	if storage.StorageClassName != nil {
-		spec.WithStorageClassName(*storage.StorageClassName)
+	if class != nil {
+		spec.WithStorageClassName(*class)
 	}
 	return corev1ac.PersistentVolumeClaim(ChildName(hub), settings.Namespace).WithLabels(hubLabels(hub)).WithSpec(spec)
 }

@@ -2,6 +2,7 @@ package resources_test
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -132,7 +133,7 @@ func TestGolden(t *testing.T) {
 		"deployment-several":    resources.Deployment(several(), settings, "hash", nil),
 		"poddisruptionbudget":   resources.PodDisruptionBudget(several(), settings),
 		"service":               resources.Service(plain(), settings),
-		"persistentvolumeclaim": resources.PersistentVolumeClaim(plain(), settings, resource.Quantity{}),
+		"persistentvolumeclaim": resources.PersistentVolumeClaim(plain(), settings, nil, resource.MustParse("100Gi")),
 		"daemonset":             resources.DaemonSet(settings, proving),
 		"daemonset-unproven":    resources.DaemonSet(settings, agent),
 		"remedyjob": resources.RemedyJob(settings, resources.Remedy{
@@ -185,15 +186,40 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-func TestAClaimNeverShrinks(t *testing.T) {
+func TestAClaimThatIsThereKeepsWhatCannotBeChanged(t *testing.T) {
 	t.Parallel()
-	for requested, want := range map[string]string{"0": "100Gi", "50Gi": "100Gi", "100Gi": "100Gi", "200Gi": "200Gi"} {
-		claim := resources.PersistentVolumeClaim(plain(), settings, resource.MustParse(requested))
-		if got := (*claim.Spec.Resources.Requests)[corev1.ResourceStorage]; got.String() != want {
-			t.Errorf("over a claim of %s it asks for %s, want %s", requested, got.String(), want)
-		}
+	hub := plain()
+	hub.Spec.Storage.PersistentVolumeClaim.StorageClassName = new("fast")
+	live := &corev1.PersistentVolumeClaim{
+		Spec: corev1.PersistentVolumeClaimSpec{
+			StorageClassName: new("slow"), AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+		},
 	}
-	if claim := resources.PersistentVolumeClaim(rich(), settings, resource.Quantity{}); claim != nil {
+	for name, tc := range map[string]struct {
+		live *corev1.PersistentVolumeClaim
+		want string
+	}{
+		"none":                           {nil, "fast [ReadWriteOncePod]"},
+		"of another class and mode":      {live, "slow [ReadWriteOnce]"},
+		"of no class, and not yet bound": {&corev1.PersistentVolumeClaim{}, "fast []"},
+		"of no class, and bound":         {&corev1.PersistentVolumeClaim{Spec: corev1.PersistentVolumeClaimSpec{VolumeName: "pv"}}, " []"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			claim := resources.PersistentVolumeClaim(hub, settings, tc.live, resource.MustParse("200Gi"))
+			class := ""
+			if claim.Spec.StorageClassName != nil {
+				class = *claim.Spec.StorageClassName
+			}
+			if diff := cmp.Diff(tc.want, fmt.Sprint(class, " ", claim.Spec.AccessModes)); diff != "" {
+				t.Errorf("class and modes (-want +got):\n%s", diff)
+			}
+			if got := (*claim.Spec.Resources.Requests)[corev1.ResourceStorage]; got.String() != "200Gi" {
+				t.Errorf("it asks for %s", got.String())
+			}
+		})
+	}
+	if claim := resources.PersistentVolumeClaim(rich(), settings, nil, resource.Quantity{}); claim != nil {
 		t.Errorf("an ephemeral hub has a claim: %v", claim)
 	}
 }

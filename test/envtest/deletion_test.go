@@ -118,27 +118,6 @@ func TestAHubThatNoNodeWasToldOfGoesAtOnce(t *testing.T) {
 	w.childrenGone("early")
 }
 
-func TestARetainedVolumeStaysAndIsFoundAgain(t *testing.T) {
-	w := begin(t)
-	retained := func(hub *v1alpha1.RegistryHub) {
-		hub.Spec.Storage.PersistentVolumeClaim.Retention = v1alpha1.VolumeRetain
-	}
-	hub := w.create(hubFor("retained", "retained.example", retained))
-	w.ready("retained")
-	claim := &corev1.PersistentVolumeClaim{}
-	w.Expect(w.child("retained", claim)).To(Succeed())
-	before := claim.UID
-	w.Expect(k8s.Delete(t.Context(), hub)).To(Succeed())
-	w.Eventually(w.gone("retained")).Should(BeTrue())
-	w.Expect(w.child("retained", claim)).To(Succeed())
-	w.Expect(claim.DeletionTimestamp).To(BeNil())
-
-	w.create(hubFor("retained", "retained.example", retained))
-	w.becomes("retained", v1alpha1.ConditionStorageReady, "True/VolumeBound")
-	w.Expect(w.child("retained", claim)).To(Succeed())
-	w.Expect(claim.UID).To(Equal(before))
-}
-
 func TestChildrenOfAHubWhoseFinalizerWasTakenAwayGo(t *testing.T) {
 	w := begin(t)
 	hub := w.create(hubFor("orphans", "orphans.example", ephemeral))

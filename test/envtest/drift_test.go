@@ -6,7 +6,6 @@ import (
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -176,43 +175,4 @@ func TestWhatOthersAddStaysTheirs(t *testing.T) {
 	w.Expect(deployment.Spec.Template.Spec.Containers).To(HaveLen(2), "the sidecar stays")
 	w.serve("theirs")
 	w.becomes("theirs", v1alpha1.ConditionReady, "True/Ready")
-}
-
-func TestAClaimGrowsAndIsNotShrunkAgain(t *testing.T) {
-	w := begin(t)
-	class := &storagev1.StorageClass{
-		ObjectMeta: metav1.ObjectMeta{Name: "expandable"}, Provisioner: "test.example/none", AllowVolumeExpansion: new(true),
-	}
-	w.Expect(k8s.Create(t.Context(), class)).To(Succeed())
-	t.Cleanup(func() { _ = k8s.Delete(ctxOf(), class) })
-	w.create(hubFor("grown", "grown.example", func(hub *v1alpha1.RegistryHub) {
-		hub.Spec.Storage.PersistentVolumeClaim.StorageClassName = new("expandable")
-	}))
-	w.ready("grown")
-	claim := &corev1.PersistentVolumeClaim{ObjectMeta: named("hub-grown")}
-	size := func() string {
-		w.Expect(w.child("grown", claim)).To(Succeed())
-		return claim.Spec.Resources.Requests.Storage().String()
-	}
-	w.change("grown", func(hub *v1alpha1.RegistryHub) {
-		hub.Spec.Storage.PersistentVolumeClaim.Size = resource.MustParse("2Gi")
-	})
-	w.Eventually(size).Should(Equal("2Gi"))
-
-	w.byHand(claim, func() { claim.Spec.Resources.Requests[corev1.ResourceStorage] = resource.MustParse("3Gi") })
-	w.Consistently(size).Should(Equal("3Gi"), "what a person grew stays")
-	w.becomes("grown", v1alpha1.ConditionReady, "True/Ready")
-}
-
-func TestAClassThatCannotGrowStallsTheHubAndSaysSo(t *testing.T) {
-	w := begin(t)
-	w.create(hubFor("fixed", "fixed.example", func(hub *v1alpha1.RegistryHub) {
-		hub.Spec.Storage.PersistentVolumeClaim.StorageClassName = new("no-such-class")
-	}))
-	w.ready("fixed")
-	w.change("fixed", func(hub *v1alpha1.RegistryHub) {
-		hub.Spec.Storage.PersistentVolumeClaim.Size = resource.MustParse("2Gi")
-	})
-	w.becomes("fixed", v1alpha1.ConditionStalled, "True/Refused")
-	w.Expect(w.message("fixed", v1alpha1.ConditionStalled)).To(ContainSubstring("PersistentVolumeClaim hub-fixed"))
 }

@@ -127,15 +127,3 @@ func TestARollOutThatFailsStallsTheHub(t *testing.T) {
 	w.becomes("failing", v1alpha1.ConditionReady, "True/Ready")
 	w.becomes("failing", v1alpha1.ConditionNodesWired, "True/NoNodes")
 }
-
-func TestALostVolumeStallsTheHub(t *testing.T) {
-	w := begin(t)
-	w.create(hubFor("lost", "lost.example"))
-	w.ready("lost")
-	claim := &corev1.PersistentVolumeClaim{}
-	w.Expect(w.child("lost", claim)).To(Succeed())
-	claim.Status.Phase = corev1.ClaimLost
-	w.Expect(k8s.Status().Update(t.Context(), claim)).To(Succeed())
-	w.becomes("lost", v1alpha1.ConditionStalled, "True/VolumeLost")
-	w.isKstatus("lost", status.FailedStatus)
-}
