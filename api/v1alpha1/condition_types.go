@@ -19,6 +19,9 @@ const (
 	ConditionCertificateReady = "CertificateReady"
 	// ConditionNodesWired is True when every desired node has the hub's wiring in force. It gates Ready.
 	ConditionNodesWired = "NodesWired"
+	// ConditionUpstreamReachable is True when every upstream that was asked for something answers. Absent until one was
+	// asked. It does not gate Ready: what is cached is served.
+	ConditionUpstreamReachable = "UpstreamReachable"
 )
 
 // Reasons of RegistryHub conditions. Each is used by the conditions its comment names.
@@ -117,6 +120,11 @@ const (
 	ReasonNodesFailing = "NodesFailing"
 	// ReasonAwaitingProxy (NodesWired): the hub is not written to the nodes before its proxy has served once.
 	ReasonAwaitingProxy = "AwaitingProxy"
+
+	// ReasonUpstreamsReachable (UpstreamReachable): every upstream that was asked for something answers.
+	ReasonUpstreamsReachable = "UpstreamsReachable"
+	// ReasonUpstreamsDown (UpstreamReachable): an upstream answers neither requests nor probes; the message names it.
+	ReasonUpstreamsDown = "UpstreamsDown"
 
 	// ReasonNotWiredInTime (an event of a Node): the node was freed of its start-up taint without being wired.
 	ReasonNotWiredInTime = "NotWiredInTime"

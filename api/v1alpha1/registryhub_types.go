@@ -38,6 +38,8 @@ const HubModeMirror HubMode = "Mirror"
 // +kubebuilder:printcolumn:name="Endpoint",type=string,JSONPath=`.status.endpoint`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Used",type=string,priority=1,JSONPath=`.status.storage.used`
+// +kubebuilder:printcolumn:name="Hit %",type=integer,priority=1,JSONPath=`.status.cache.hitPercent`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 40 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must be an RFC 1035 label of at most 40 characters: lower-case letters, digits and '-', beginning with a letter (the names of the hub's Service and Pods are made from it)"
 type RegistryHub struct {
 	metav1.TypeMeta   `json:",inline"`

@@ -1,9 +1,6 @@
 package v1alpha1
 
-import (
-	"k8s.io/apimachinery/pkg/api/resource"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-)
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // RegistryHubStatus is what the operator saw last.
 type RegistryHubStatus struct {
@@ -12,7 +9,7 @@ type RegistryHubStatus struct {
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// conditions of the hub: Ready, the summary; Reconciling and Stalled, present only while true; StorageReady,
-	// CertificateReady, ProxyAvailable and NodesWired.
+	// CertificateReady, ProxyAvailable and NodesWired; UpstreamReachable, once an upstream was asked.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -33,7 +30,7 @@ type RegistryHubStatus struct {
 	// +listMapKey=name
 	Upstreams []UpstreamStatus `json:"upstreams,omitempty"`
 
-	// storage is what the hub's volume came to.
+	// storage is what the hub's storage came to.
 	// +optional
 	Storage *StorageStatus `json:"storage,omitempty"`
 
@@ -41,32 +38,13 @@ type RegistryHubStatus struct {
 	// +optional
 	Prewarm *PrewarmStatus `json:"prewarm,omitempty"`
 
+	// cache is how well the cache serves.
+	// +optional
+	Cache *CacheStatus `json:"cache,omitempty"`
+
 	// nodes are the figures of the nodes that should pull through the hub.
 	// +optional
 	Nodes *NodesStatus `json:"nodes,omitempty"`
-}
-
-// UpstreamStatus is one registry that a hub asks.
-type UpstreamStatus struct {
-	// name of the upstream: as in the spec, or the host that it was derived from.
-	// +required
-	Name string `json:"name"`
-
-	// url that is asked.
-	// +required
-	URL string `json:"url"`
-}
-
-// StorageStatus is what a hub's volume came to.
-type StorageStatus struct {
-	// capacity of the volume, as the cluster granted it.
-	// +optional
-	Capacity *resource.Quantity `json:"capacity,omitempty"`
-
-	// requested is what the volume claim asks for: the spec's size, or more where somebody made it larger, or made it for an
-	// earlier hub. It is more than capacity while the volume grows.
-	// +optional
-	Requested *resource.Quantity `json:"requested,omitempty"`
 }
 
 // NodesStatus are the figures of the nodes that should pull through a hub.

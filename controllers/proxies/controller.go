@@ -81,7 +81,8 @@ func (r *Reconciler) podsOf(ctx context.Context, configMap client.Object) []reco
 	return requests
 }
 
-// Reconcile asks a Pod, notes its answer, and comes back: soon while it does not serve with what it should.
+// Reconcile asks a Pod, notes its answer, and comes back: soon while it does not serve with what it should, or says what is
+// not believed yet.
 func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	pod := &corev1.Pod{}
 	err := r.Client.Get(ctx, request.NamespacedName, pod)
@@ -97,7 +98,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, err
 	}
 	now := r.ask(ctx, pod, wanted)
-	if now.ServesWith(wanted) {
+	switch {
+	case now.ServesWith(wanted) && len(now.doubts) > 0:
+		return reconcile.Result{RequeueAfter: believeAfter}, nil
+	case now.ServesWith(wanted):
 		return reconcile.Result{RequeueAfter: restPeriod}, nil
 	}
 	return reconcile.Result{RequeueAfter: pace(r.Now().Sub(now.since))}, r.nudge(ctx, pod, wanted)
@@ -133,7 +137,8 @@ func (r *Reconciler) ask(ctx context.Context, pod *corev1.Pod, wanted string) kn
 		now.Problem = failed.Problem
 		log.FromContext(ctx).V(1).Info("a proxy could not be asked for its report", "hub", now.hub, "reason", failed.Error())
 	} else {
-		now.ProxyReport, now.AskedFor = report, wanted
+		now.ProxyReport, now.doubts = now.believe(report, r.Now())
+		now.AskedFor = wanted
 	}
 	r.Reports.put(key, now)
 	return now

@@ -41,6 +41,8 @@ func (r Report) Refuses(wanted string) bool {
 type Reports struct {
 	mu    sync.Mutex
 	known map[types.NamespacedName]known
+	// shown are the figures that each hub's status has.
+	shown map[string]Figures
 	queue workqueue.TypedRateLimitingInterface[reconcile.Request]
 }
 
@@ -51,15 +53,22 @@ type known struct {
 	// wanted is what the Pod is asked for, and since when.
 	wanted string
 	since  time.Time
+	doubts doubts
 }
 
 // NewReports returns what is known at the beginning, which is nothing.
-func NewReports() *Reports { return &Reports{known: map[types.NamespacedName]known{}} }
+func NewReports() *Reports {
+	return &Reports{known: map[types.NamespacedName]known{}, shown: map[string]Figures{}}
+}
 
 // Of are the reports of a hub's Pods, sorted by the Pods' names.
 func (r *Reports) Of(hub string) []Report {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.of(hub)
+}
+
+func (r *Reports) of(hub string) []Report {
 	var names []types.NamespacedName
 	for name, k := range r.known {
 		if k.hub == hub {
@@ -95,18 +104,38 @@ func (r *Reports) put(pod types.NamespacedName, now known) {
 	defer r.mu.Unlock()
 	before, was := r.known[pod]
 	r.known[pod] = now
-	if !was || before.pod != now.pod || !equality.Semantic.DeepEqual(before.Report, now.Report) {
+	if !was || before.pod != now.pod || !sameButFigures(before.Report, now.Report) || Moved(r.shown[now.hub], FiguresOf(r.of(now.hub))) {
 		r.tell(now.hub)
+	}
+}
+
+// sameButFigures compares what matters however little it changes.
+func sameButFigures(a, b Report) bool {
+	a.Figures, b.Figures = nil, nil
+	return equality.Semantic.DeepEqual(a, b)
+}
+
+// Show says which figures a hub's status has. The hub is looked at again when they have moved.
+func (r *Reports) Show(hub string, figures Figures) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.of(hub)) > 0 {
+		r.shown[hub] = figures
 	}
 }
 
 func (r *Reports) remove(pod types.NamespacedName) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if before, was := r.known[pod]; was {
-		delete(r.known, pod)
-		r.tell(before.hub)
+	before, was := r.known[pod]
+	if !was {
+		return
 	}
+	delete(r.known, pod)
+	if len(r.of(before.hub)) == 0 {
+		delete(r.shown, before.hub)
+	}
+	r.tell(before.hub)
 }
 
 // tell has the hub looked at. Before the hubs' controller starts nobody need be told: it begins with every hub.

@@ -84,6 +84,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, s *scope) error {
 	}
 	after := s.hub.DeepCopy()
 	after.Status = nextStatus(s)
+	r.Reports.Show(after.Name, shownFigures(after.Status, after.Status.Upstreams))
 	if sameStatus(s.hub.Status, after.Status) {
 		return nil
 	}

@@ -37,6 +37,14 @@ func gateClosed(c metav1.Condition) hubEvent {
 	return hubEvent{kind: corev1.EventTypeWarning, reason: c.Reason, action: "Wait", note: c.Message}
 }
 
+func upstreamsDown(c metav1.Condition) hubEvent {
+	return hubEvent{kind: corev1.EventTypeWarning, reason: c.Reason, action: "ServeFromCache", note: c.Message}
+}
+
+func upstreamsBack(c metav1.Condition) hubEvent {
+	return hubEvent{kind: corev1.EventTypeNormal, reason: c.Reason, action: "Serve", note: c.Message}
+}
+
 func withdrawing(c metav1.Condition) hubEvent {
 	return hubEvent{kind: corev1.EventTypeNormal, reason: c.Reason, action: "Withdraw", note: c.Message}
 }
@@ -76,6 +84,8 @@ func transition(is metav1.Condition, earlier *metav1.Condition) []hubEvent {
 		return nil // the gates say why
 	case v1alpha1.ConditionStalled:
 		return []hubEvent{stalled(is)}
+	case v1alpha1.ConditionUpstreamReachable:
+		return reachability(is, earlier)
 	}
 	if worthAWarning[is.Reason] {
 		return []hubEvent{gateClosed(is)}
@@ -91,6 +101,17 @@ func readiness(is metav1.Condition, earlier *metav1.Condition) []hubEvent {
 		return []hubEvent{becameReady(is)}
 	case earlier != nil && earlier.Status == metav1.ConditionTrue:
 		return []hubEvent{ceasedToBeReady(is)}
+	}
+	return nil
+}
+
+// reachability tells of upstreams that are down, and that they are back; that one answers which was not asked before is nothing.
+func reachability(is metav1.Condition, earlier *metav1.Condition) []hubEvent {
+	switch {
+	case is.Status == metav1.ConditionFalse:
+		return []hubEvent{upstreamsDown(is)}
+	case earlier != nil:
+		return []hubEvent{upstreamsBack(is)}
 	}
 	return nil
 }

@@ -38,6 +38,11 @@ func TestTransitions(t *testing.T) {
 		"a disk that fails, while Ready": {status(ready, is("StorageReady", "True", "VolumeBound", "m")), status(ready, is("StorageReady", "False", "VolumeNotWritable", "m")), []string{"Warning VolumeNotWritable"}},
 		"a full disk":                    {status(is("StorageReady", "False", "VolumeNotWritable", "m")), status(is("StorageReady", "False", "VolumeFull", "m")), []string{"Warning VolumeFull"}},
 		"a refused configuration":        {status(ready, is("ProxyAvailable", "True", "Available", "m")), status(is("Ready", "False", "ConfigurationRefused", "m"), is("Stalled", "True", "ConfigurationRefused", "m"), is("ProxyAvailable", "False", "ConfigurationRefused", "m")), []string{"Warning ConfigurationRefused", "Warning ConfigurationRefused"}},
+		"an upstream down, while Ready":  {status(ready, is("UpstreamReachable", "True", "UpstreamsReachable", "m")), status(ready, is("UpstreamReachable", "False", "UpstreamsDown", "m")), []string{"Warning UpstreamsDown"}},
+		"another one is down":            {status(is("UpstreamReachable", "False", "UpstreamsDown", "m")), status(is("UpstreamReachable", "False", "UpstreamsDown", "another")), nil},
+		"upstreams that are back":        {status(is("UpstreamReachable", "False", "UpstreamsDown", "m")), status(is("UpstreamReachable", "True", "UpstreamsReachable", "m")), []string{"Normal UpstreamsReachable"}},
+		"upstreams that answer at first": {status(), status(is("UpstreamReachable", "True", "UpstreamsReachable", "m")), nil},
+		"upstreams that nobody asked":    {status(is("UpstreamReachable", "False", "UpstreamsDown", "m")), status(), nil},
 		"failing nodes":                  {status(is("NodesWired", "False", "Wiring", "m")), status(is("NodesWired", "False", "NodesFailing", "m")), []string{"Warning NodesFailing"}},
 		"deleted":                        {status(ready), status(is("Ready", "False", "Deleting", "m"), is("Reconciling", "True", "Deleting", "m")), []string{"Normal Deleting"}},
 	}

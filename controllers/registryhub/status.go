@@ -2,6 +2,7 @@ package registryhub
 
 import (
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -16,7 +17,7 @@ import (
 var ownedConditions = []string{
 	v1alpha1.ConditionReady, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled,
 	v1alpha1.ConditionStorageReady, v1alpha1.ConditionCertificateReady, v1alpha1.ConditionProxyAvailable,
-	v1alpha1.ConditionNodesWired,
+	v1alpha1.ConditionNodesWired, v1alpha1.ConditionUpstreamReachable,
 }
 
 // nextStatus is what the status should say, from what was observed and from nothing else.
@@ -28,19 +29,20 @@ func nextStatus(s *scope) v1alpha1.RegistryHubStatus {
 		status.Access = v1alpha1.AccessStatus{Pull: resources.PullAccess(s.hub)}
 		status.Upstreams = resources.Upstreams(s.hub)
 		status.Storage = storageStatus(s.claim)
+		showFigures(&status, figures(s, status.Upstreams))
 		status.Prewarm = prewarmStatus(s)
 		status.Nodes = nodesStatus(s)
 	}
-	status.Conditions = conditions.Merge(s.hub.Status.Conditions, s.hub.Generation, s.now, ownedConditions, wantedConditions(s)...)
+	status.Conditions = conditions.Merge(s.hub.Status.Conditions, s.hub.Generation, s.now, ownedConditions, wantedConditions(s, status.Upstreams)...)
 	return status
 }
 
-func wantedConditions(s *scope) []metav1.Condition {
+func wantedConditions(s *scope, upstreams []v1alpha1.UpstreamStatus) []metav1.Condition {
 	if !s.hub.DeletionTimestamp.IsZero() {
 		return deleting(s.awaited)
 	}
 	gates := []metav1.Condition{storageReady(s), certificateReady(s), proxyAvailable(s), nodesWired(s)}
-	return append(summary(stalledBy(s, gates), gates), gates...)
+	return slices.Concat(summary(stalledBy(s, gates), gates), gates, upstreamReachable(upstreams))
 }
 
 // nodesStatus shows figures from when the nodes were first told of the hub. While they are told nothing of it any
