@@ -19,6 +19,8 @@ func storageReady(s *scope) metav1.Condition {
 	switch {
 	case s.hub.Spec.Storage.Type == v1alpha1.StorageEphemeral:
 		return volumeTaking(s, v1alpha1.ReasonEphemeral, "the cache lives in the proxy's Pod")
+	case s.hub.Spec.Storage.Type == v1alpha1.StorageS3:
+		return bucketReady(s)
 	case claim == nil:
 		return no(v1alpha1.ReasonVolumePending, "the volume claim is not made yet")
 	case !claim.DeletionTimestamp.IsZero():

@@ -90,9 +90,11 @@ func readiness(is metav1.Condition, earlier *metav1.Condition) []hubEvent {
 
 // worthAWarning are the reasons of gates that somebody should look into, and that do not stall the hub.
 var worthAWarning = map[string]bool{
-	v1alpha1.ReasonReferenceNotFound: true,
-	v1alpha1.ReasonUnavailable:       true,
-	v1alpha1.ReasonNodesFailing:      true,
-	v1alpha1.ReasonVolumeNotWritable: true,
-	v1alpha1.ReasonVolumeFull:        true,
+	v1alpha1.ReasonReferenceNotFound:  true,
+	v1alpha1.ReasonUnavailable:        true,
+	v1alpha1.ReasonNodesFailing:       true,
+	v1alpha1.ReasonVolumeNotWritable:  true,
+	v1alpha1.ReasonVolumeFull:         true,
+	v1alpha1.ReasonBucketNotReachable: true,
+	v1alpha1.ReasonBucketFull:         true,
 }

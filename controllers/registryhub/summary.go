@@ -45,8 +45,10 @@ func summary(stalled *problem, gates []metav1.Condition) []metav1.Condition {
 
 // passedAllTheSame are the reasons of gates that are not True and yet do not gate Ready: nodes pull through the hub.
 var passedAllTheSame = map[string]bool{
-	v1alpha1.ReasonVolumeNotWritable: true,
-	v1alpha1.ReasonVolumeFull:        true,
+	v1alpha1.ReasonVolumeNotWritable:  true,
+	v1alpha1.ReasonVolumeFull:         true,
+	v1alpha1.ReasonBucketNotReachable: true,
+	v1alpha1.ReasonBucketFull:         true,
 }
 
 // needsAPerson are the reasons of gates that do not open by themselves.

@@ -40,7 +40,9 @@ func RestartHash(c *ProxyConfiguration) string {
 	c.Default()
 	all := &strings.Builder{}
 	for _, field := range c.startFields() {
-		fmt.Fprintf(all, "%s=%q\n", field.name, field.value)
+		if field.value != "" { // a field that is new to the operator leaves the hubs that lack it as they are
+			fmt.Fprintf(all, "%s=%q\n", field.name, field.value)
+		}
 	}
 	return Hash([]byte(all.String()))
 }
