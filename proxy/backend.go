@@ -11,7 +11,6 @@ import (
 	"github.com/registryhub/registryhub/proxy/prewarm"
 	"github.com/registryhub/registryhub/proxy/pullthrough"
 	"github.com/registryhub/registryhub/proxy/rules"
-	"github.com/registryhub/registryhub/proxy/store/fsstore"
 	"github.com/registryhub/registryhub/proxy/store/recent"
 )
 
@@ -19,6 +18,7 @@ import (
 // everything else can be configured anew.
 type backend struct {
 	mirror   *pullthrough.Mirror
+	content  content
 	upkeep   *upkeep
 	warmer   *prewarm.Warmer
 	observer *observer
@@ -30,16 +30,17 @@ type backend struct {
 }
 
 func newBackend(cfg *config.ProxyConfiguration, logger logr.Logger, figures *metrics.Metrics) (*backend, error) {
-	content, err := fsstore.Open(cfg.Store.Directory)
+	content, err := openContent(cfg.Store)
 	if err != nil {
 		return nil, err
 	}
 	b := &backend{
-		observer: newObserver(cfg.Hub, logger, figures), upkeep: newUpkeep(cfg.Hub, content, cfg.Store, logger, figures),
+		observer: newObserver(cfg.Hub, logger, figures), content: content,
+		upkeep: newUpkeep(cfg.Hub, content.Store, cfg.Store, logger, figures),
 	}
 	err = b.renew(cfg, func(settings pullthrough.Settings) error {
 		b.mirror, err = pullthrough.New(pullthrough.Options{
-			Hub: cfg.Hub, Store: recent.New(content, recent.Options{}), Full: b.upkeep.full, Failed: b.upkeep.failed, Logger: logger, Metrics: figures,
+			Hub: cfg.Hub, Store: recent.New(content.Store, recent.Options{}), Full: b.upkeep.full, Failed: b.upkeep.failed, Logger: logger, Metrics: figures,
 		}, settings)
 		return err
 	})
@@ -59,6 +60,7 @@ func (b *backend) configure(cfg *config.ProxyConfiguration) error {
 	if err := b.renew(cfg, b.mirror.Configure); err != nil {
 		return err
 	}
+	b.content.configure(cfg.Store)
 	b.upkeep.configure(cfg.Store)
 	b.warmer.Configure(cfg.Mirror.Prewarm)
 	return nil
@@ -113,4 +115,5 @@ func (b *backend) close() {
 	b.closed = true
 	b.clients.closeBut(nil)
 	b.others.close()
+	b.content.close()
 }

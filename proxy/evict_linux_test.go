@@ -40,6 +40,12 @@ type shop struct {
 
 func openShop(t *testing.T, dir string, images int) *shop {
 	t.Helper()
+	return openShopWith(t, dir, images, func(upstream string) *running { return run(t, upstream, dir) })
+}
+
+// openShopWith is openShop with the proxy that is made for the origin's URL.
+func openShopWith(t *testing.T, dir string, images int, begin func(upstream string) *running) *shop {
+	t.Helper()
 	s := &shop{dir: dir, transport: &http.Transport{}}
 	t.Cleanup(s.transport.CloseIdleConnections)
 	o := newOrigin(t)
@@ -59,7 +65,7 @@ func openShop(t *testing.T, dir string, images int) *shop {
 		s.objects = append(s.objects, []v1.Hash{self, manifest.Config.Digest, manifest.Layers[0].Digest})
 	}
 	s.origin = o.URL
-	s.running = run(t, o.URL, dir)
+	s.running = begin(o.URL)
 	t.Cleanup(func() {
 		s.transport.CloseIdleConnections()
 		s.stop()

@@ -84,6 +84,13 @@ const (
 	ReasonProvisioningFailed = "ProvisioningFailed"
 	// ReasonEphemeral (StorageReady): the cache lives in the Pod, so there is nothing to wait for.
 	ReasonEphemeral = "Ephemeral"
+	// ReasonBucketReachable (StorageReady): no proxy says that it cannot write to the hub's bucket.
+	ReasonBucketReachable = "BucketReachable"
+	// ReasonBucketNotReachable (StorageReady): a proxy cannot reach the bucket, or may not write to it. It does not gate Ready.
+	ReasonBucketNotReachable = "BucketNotReachable"
+	// ReasonBucketFull (StorageReady): the bucket has no room, and evicting all that can go does not help. It does not gate
+	// Ready.
+	ReasonBucketFull = "BucketFull"
 
 	// ReasonIssued (CertificateReady): the hub's certificate is issued, and is renewed in time.
 	ReasonIssued = "Issued"

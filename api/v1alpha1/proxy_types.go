@@ -8,7 +8,7 @@ import (
 // Example: {replicas: 2, resources: {limits: {memory: 256Mi}}, env: [{name: HTTPS_PROXY, value: "http://proxy.corp.example:3128"}]}.
 type ProxySpec struct {
 	// replicas is the number of Pods. More than 1 needs storage that several Pods can write to: a volume with the access mode
-	// ReadWriteMany. Left out on such storage, the number is not the operator's: it begins as 1, and stays as a
+	// ReadWriteMany, or a bucket. Left out on such storage, the number is not the operator's: it begins as 1, and stays as a
 	// HorizontalPodAutoscaler or kubectl scale sets it. On any other storage it is 1. At least 1, at most 100.
 	// +optional
 	// +kubebuilder:validation:Minimum=1

@@ -7,7 +7,7 @@ import (
 )
 
 // StorageType says what a hub's cache is kept on.
-// +kubebuilder:validation:Enum=PersistentVolumeClaim;Ephemeral
+// +kubebuilder:validation:Enum=PersistentVolumeClaim;Ephemeral;S3
 type StorageType string
 
 // The kinds of storage.
@@ -16,14 +16,17 @@ const (
 	StoragePersistentVolumeClaim StorageType = "PersistentVolumeClaim"
 	// StorageEphemeral keeps the cache in the Pod's emptyDir: it is lost whenever the Pod is replaced.
 	StorageEphemeral StorageType = "Ephemeral"
+	// StorageS3 keeps the cache in a bucket, which outlives the hub.
+	StorageS3 StorageType = "S3"
 )
 
 // StorageSpec says where a hub keeps what it pulled.
 // +kubebuilder:validation:XValidation:rule="self.type == 'PersistentVolumeClaim' ? has(self.persistentVolumeClaim) : !has(self.persistentVolumeClaim)",message="spec.storage.persistentVolumeClaim must be set when spec.storage.type is PersistentVolumeClaim, and must not be set otherwise"
 // +kubebuilder:validation:XValidation:rule="self.type == 'Ephemeral' || !has(self.ephemeral)",message="spec.storage.ephemeral must not be set unless spec.storage.type is Ephemeral"
+// +kubebuilder:validation:XValidation:rule="self.type == 'S3' ? has(self.s3) : !has(self.s3)",message="spec.storage.s3 must be set when spec.storage.type is S3, and must not be set otherwise"
 type StorageSpec struct {
-	// type says what the cache is kept on, and which member beside it is set: PersistentVolumeClaim or
-	// Ephemeral. It cannot be changed.
+	// type says what the cache is kept on, and which member beside it is set: PersistentVolumeClaim, Ephemeral or
+	// S3. It cannot be changed.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec.storage.type cannot be changed; make another hub"
 	Type StorageType `json:"type"`
@@ -35,6 +38,10 @@ type StorageSpec struct {
 	// ephemeral may be set when type is Ephemeral.
 	// +optional
 	Ephemeral *EphemeralStorage `json:"ephemeral,omitempty"`
+
+	// s3 is set when type is S3.
+	// +optional
+	S3 *S3Storage `json:"s3,omitempty"`
 
 	// eviction says when the hub gives up what it holds.
 	// +optional
@@ -49,7 +56,7 @@ type StorageSpec struct {
 
 // EvictionSpec says when a hub gives up what it holds: the least recently used first, never what is being read or
 // fetched. Percentages are of the file system that the cache is on, in bytes and in inodes; with type Ephemeral that is the
-// node's, not the emptyDir's sizeLimit.
+// node's, not the emptyDir's sizeLimit; with type S3 they are of maxSize.
 // Example: {highWatermarkPercent: 90, lowWatermarkPercent: 80, maxIdle: 720h}.
 // +kubebuilder:validation:XValidation:rule="!has(self.lowWatermarkPercent) || !has(self.highWatermarkPercent) || self.lowWatermarkPercent < self.highWatermarkPercent",message="spec.storage.eviction.lowWatermarkPercent must be below highWatermarkPercent"
 type EvictionSpec struct {

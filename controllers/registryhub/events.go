@@ -130,4 +130,7 @@ var worthAWarning = map[string]bool{
 	v1alpha1.ReasonStorageClassNotFound:  true,
 	v1alpha1.ReasonNoDefaultStorageClass: true,
 	v1alpha1.ReasonProvisioningFailed:    true,
+
+	v1alpha1.ReasonBucketNotReachable: true,
+	v1alpha1.ReasonBucketFull:         true,
 }

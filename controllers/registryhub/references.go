@@ -25,6 +25,19 @@ const (
 
 // resolveReferences reads the Secrets and ConfigMaps that the spec names. What is missing is waited for.
 func (r *Reconciler) resolveReferences(ctx context.Context, s *scope) error {
+	if err := r.resolveBucket(ctx, s); err != nil {
+		return err
+	}
+	if err := r.resolveUpstreams(ctx, s); err != nil {
+		return err
+	}
+	if len(s.missing) > 0 {
+		s.requeueIn(missingReferencePeriod)
+	}
+	return nil
+}
+
+func (r *Reconciler) resolveUpstreams(ctx context.Context, s *scope) error {
 	if s.hub.Spec.Mirror == nil {
 		return nil
 	}
@@ -35,9 +48,6 @@ func (r *Reconciler) resolveReferences(ctx context.Context, s *scope) error {
 		if err := r.resolveBundle(ctx, s, upstream); err != nil {
 			return err
 		}
-	}
-	if len(s.missing) > 0 {
-		s.requeueIn(missingReferencePeriod)
 	}
 	return nil
 }

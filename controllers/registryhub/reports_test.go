@@ -18,6 +18,16 @@ func reported(reports ...proxies.Report) *scope {
 	return healthy(func(s *scope) { s.reports = reports })
 }
 
+// inBucket has the hub keep its cache in a bucket.
+func inBucket(s *scope) *scope {
+	s.hub.Spec.Storage = v1alpha1.StorageSpec{Type: v1alpha1.StorageS3}
+	s.claim = nil
+	return s
+}
+
+// bucketed is a hub with a bucket whose Pods said this.
+func bucketed(reports ...proxies.Report) *scope { return inBucket(reported(reports...)) }
+
 // says is the answer of a Pod that was asked for what is wanted.
 func says(inForce string, changes ...func(*proxies.Report)) proxies.Report {
 	report := proxies.Report{AskedFor: "wanted", ProxyReport: configv1alpha1.ProxyReport{InForce: inForce}}
@@ -94,6 +104,12 @@ func TestWhatTheProxiesSay(t *testing.T) {
 		"one full, one that fails":        {reported(says("wanted", full), says("wanted", rotten)), available, readOnly, "True/Ready", ""},
 		"a full disk, not asked since the manager started": {
 			unasked(is("ProxyAvailable", "True", "Available", "as it was"), is("StorageReady", "False", "VolumeFull", "as it was")), "True/Available as it was", noRoom, "True/Ready", "",
+		},
+		"a bucket":                     {bucketed(says("wanted")), available, "True/BucketReachable", "True/Ready", ""},
+		"a bucket that is not reached": {bucketed(says("wanted", rotten)), available, "False/BucketNotReachable", "True/Ready", ""},
+		"a full bucket":                {bucketed(says("wanted", full)), available, "False/BucketFull", "True/Ready", ""},
+		"a bucket that was not reached when the manager started": {
+			inBucket(unasked(is("ProxyAvailable", "True", "Available", "as it was"), is("StorageReady", "False", "BucketNotReachable", "as it was"))), "True/Available as it was", "False/BucketNotReachable", "True/Ready", "",
 		},
 		"a full disk, and a node behind": {
 			healthy(firstNode(behind), func(s *scope) { s.reports = []proxies.Report{says("wanted", full)} }), available, noRoom, "False/Progressing", "Reconciling",

@@ -13,10 +13,12 @@ import (
 
 // storageReady says whether the cache has a place to be.
 func storageReady(s *scope) metav1.Condition {
-	if s.hub.Spec.Storage.Type == v1alpha1.StorageEphemeral {
+	switch {
+	case s.hub.Spec.Storage.Type == v1alpha1.StorageEphemeral:
 		return volumeTaking(s, v1alpha1.ReasonEphemeral, "the cache lives in the proxy's Pod")
-	}
-	if s.claim == nil {
+	case s.hub.Spec.Storage.Type == v1alpha1.StorageS3:
+		return bucketReady(s)
+	case s.claim == nil:
 		return noStorage(v1alpha1.ReasonVolumePending, "the volume claim is not made yet")
 	}
 	switch phase := s.claim.Status.Phase; {

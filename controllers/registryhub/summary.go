@@ -51,6 +51,9 @@ var passedAllTheSame = map[string]bool{
 	v1alpha1.ReasonVolumeCannotGrow:   true,
 	v1alpha1.ReasonVolumeGrowthFailed: true,
 	v1alpha1.ReasonVolumeDeleting:     true,
+
+	v1alpha1.ReasonBucketNotReachable: true,
+	v1alpha1.ReasonBucketFull:         true,
 }
 
 // saysWhatToDo are the reasons of gates that Ready shows as its own: somebody has to make what the hub waits for.

@@ -21,6 +21,7 @@ func proxyMounts(hub *v1alpha1.RegistryHub) []mount {
 	if HasTLS(hub) {
 		mounts = append(mounts, readOnly("tls", tlsDirectory, secretVolume(CertificateName(hub))))
 	}
+	mounts = append(mounts, bucketMounts(hub)...)
 	if hub.Spec.Mirror == nil {
 		return mounts
 	}
@@ -52,6 +53,9 @@ func cacheVolume(hub *v1alpha1.RegistryHub) *corev1ac.VolumeApplyConfiguration {
 	if hub.Spec.Storage.Type == v1alpha1.StoragePersistentVolumeClaim {
 		return corev1ac.Volume().WithPersistentVolumeClaim(
 			corev1ac.PersistentVolumeClaimVolumeSource().WithClaimName(ChildName(hub)))
+	}
+	if s3 := hub.Spec.Storage.S3; s3 != nil {
+		return scratchVolume(s3)
 	}
 	directory := corev1ac.EmptyDirVolumeSource()
 	if ephemeral := hub.Spec.Storage.Ephemeral; ephemeral != nil && ephemeral.SizeLimit != nil {

@@ -15,7 +15,7 @@ func ProxyConfiguration(hub *v1alpha1.RegistryHub) *configv1alpha1.ProxyConfigur
 		Listen: configv1alpha1.ListenConfiguration{
 			Registry: fmt.Sprintf(":%d", RegistryPort), Diagnostics: fmt.Sprintf(":%d", DiagnosticsPort), TLS: listenTLS(hub),
 		},
-		Store: storeConfiguration(hub.Spec.Storage),
+		Store: storeConfiguration(hub),
 	}
 	if hub.Spec.Mirror != nil {
 		configuration.Mirror = mirrorConfiguration(hub)
@@ -23,10 +23,12 @@ func ProxyConfiguration(hub *v1alpha1.RegistryHub) *configv1alpha1.ProxyConfigur
 	return configuration
 }
 
-func storeConfiguration(storage v1alpha1.StorageSpec) configv1alpha1.StoreConfiguration {
+func storeConfiguration(hub *v1alpha1.RegistryHub) configv1alpha1.StoreConfiguration {
+	storage := hub.Spec.Storage
 	eviction := storage.Eviction
 	return configv1alpha1.StoreConfiguration{
 		Directory: cacheDirectory,
+		S3:        bucketConfiguration(hub),
 		Eviction: configv1alpha1.EvictionConfiguration{
 			HighWatermarkPercent: eviction.HighWatermarkPercent, LowWatermarkPercent: eviction.LowWatermarkPercent, MaxIdle: eviction.MaxIdle,
 		},

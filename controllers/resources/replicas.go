@@ -23,7 +23,7 @@ const (
 // sharesStorage says whether several Pods can write to a hub's storage.
 func sharesStorage(hub *v1alpha1.RegistryHub) bool {
 	claim := hub.Spec.Storage.PersistentVolumeClaim
-	return claim != nil && slices.Contains(claim.AccessModes, corev1.ReadWriteMany)
+	return hub.Spec.Storage.Type == v1alpha1.StorageS3 || claim != nil && slices.Contains(claim.AccessModes, corev1.ReadWriteMany)
 }
 
 // replicas is how many Pods a Deployment should say, nil where that is somebody else's to say. held is the number that the

@@ -122,6 +122,19 @@ func anyHost() *v1alpha1.RegistryHub {
 	return hub
 }
 
+// inBucket keeps its cache in a bucket.
+func inBucket() *v1alpha1.RegistryHub {
+	hub := plain()
+	hub.Spec.Storage.Type, hub.Spec.Storage.PersistentVolumeClaim = v1alpha1.StorageS3, nil
+	hub.Spec.Storage.S3 = &v1alpha1.S3Storage{
+		Endpoint: "https://s3.eu-central-1.amazonaws.com", Region: "eu-central-1", Bucket: "images",
+		CredentialsSecretRef: v1alpha1.SecretReference{Name: "images-bucket"},
+		CABundleRef:          &v1alpha1.CABundleReference{Kind: v1alpha1.CABundleConfigMap, Name: "corp-ca", Key: "ca.crt"},
+		MaxSize:              resource.MustParse("500Gi"), Scratch: v1alpha1.S3Scratch{SizeLimit: new(resource.MustParse("20Gi"))},
+	}
+	return hub
+}
+
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	agent := configv1alpha1.NodeAgentConfiguration{CertsDirectory: "/etc/containerd/certs.d", RunDirectory: "/run/registryhub"}
@@ -131,6 +144,7 @@ func TestGolden(t *testing.T) {
 		"deployment-plain":      resources.Deployment(plain(), settings, "hash", nil),
 		"deployment-rich":       resources.Deployment(rich(), settings, "hash", nil),
 		"deployment-several":    resources.Deployment(several(), settings, "hash", nil),
+		"deployment-bucket":     resources.Deployment(inBucket(), settings, "hash", nil),
 		"poddisruptionbudget":   resources.PodDisruptionBudget(several(), settings),
 		"service":               resources.Service(plain(), settings),
 		"persistentvolumeclaim": resources.PersistentVolumeClaim(plain(), settings, nil, resource.MustParse("100Gi")),
@@ -157,7 +171,7 @@ func TestGolden(t *testing.T) {
 
 func TestGoldenProxyConfiguration(t *testing.T) {
 	t.Parallel()
-	for name, hub := range map[string]*v1alpha1.RegistryHub{"plain": plain(), "rich": rich(), "any": anyHost()} {
+	for name, hub := range map[string]*v1alpha1.RegistryHub{"plain": plain(), "rich": rich(), "any": anyHost(), "bucket": inBucket()} {
 		got, err := configv1alpha1.Encode(resources.ProxyConfiguration(hub))
 		if err != nil {
 			t.Fatal(err)

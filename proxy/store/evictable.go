@@ -55,3 +55,11 @@ type Remover interface {
 	// to its end. ErrInUse, ErrNotFound.
 	Remove(ctx context.Context, d digest.Digest, unusedSince time.Time) error
 }
+
+// Shared is an Evictable in a place that several processes keep, each with a sweeper of its own. What is removed twice does no
+// harm; that all look for it does, where looking costs.
+type Shared interface {
+	// Elected reports whether this process is the one that removes now. It is cheap enough to be asked every few seconds.
+	// Who cannot know is not.
+	Elected(ctx context.Context) bool
+}

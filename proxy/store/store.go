@@ -64,7 +64,8 @@ type Content interface {
 	Partial(ctx context.Context, d digest.Digest, size int64) (Partial, error)
 }
 
-// Reader reads parts of an object. It stays good when the object is deleted, committed or discarded meanwhile.
+// Reader reads parts of an object. It stays good when the object is deleted, committed or discarded meanwhile; of a store
+// that keeps no handles, a large object that another process removed is ErrNotFound from the next section on.
 type Reader interface {
 	// Section returns the bytes from offset on, length of them; the section ends with io.EOF after the last. A
 	// section that implements io.WriterTo is fastest copied by io.Copy. Sections of one Reader are read one at

@@ -12,6 +12,13 @@ import (
 // what is in the cache is served without.
 var trustPublicRoots = sync.OnceFunc(func() { x509.SetFallbackRoots(publicRoots()) })
 
+// Roots are the public roots and, beside them, the PEM certificates of a file, where one is named. Errors are
+// *secretfile.Error.
+func Roots(caFile string) (*x509.CertPool, error) {
+	trustPublicRoots()
+	return trustedRoots(caFile)
+}
+
 func publicRoots() *x509.CertPool {
 	roots := x509.NewCertPool()
 	for root := range bundle.Roots() {

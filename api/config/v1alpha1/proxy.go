@@ -67,8 +67,11 @@ type ListenConfiguration struct {
 // StoreConfiguration says where a cache is kept.
 type StoreConfiguration struct {
 	// Directory of the cache; made when missing. Required. What fills its file system counts, whosever it is: give
-	// it one of its own.
+	// it one of its own. With s3 it is the scratch space of this proxy alone, where blobs are until they are whole.
 	Directory string `json:"directory"`
+
+	// S3 is the bucket that the cache is kept in. Default: none, and the cache is in the directory.
+	S3 *S3StoreConfiguration `json:"s3,omitempty"`
 
 	// Eviction says when the cache gives up what it holds.
 	Eviction EvictionConfiguration `json:"eviction,omitempty"`
@@ -175,6 +178,7 @@ func (c *ProxyConfiguration) Default() {
 	setDefault(&c.Listen.Diagnostics, ":8080")
 	c.Store.Eviction.setDefaults()
 	c.Store.Scrub.setDefaults()
+	c.Store.S3.setDefaults()
 	if c.Mirror == nil {
 		return
 	}
@@ -200,7 +204,8 @@ func (c *ProxyConfiguration) Validate() error {
 	if c.Store.Directory == "" {
 		errs = append(errs, errors.New("store.directory: required: name the directory of the cache"))
 	}
-	errs = append(errs, c.Listen.TLS.validate("listen.tls"), c.Store.Eviction.validate("store.eviction"), c.Store.Scrub.validate("store.scrub"))
+	errs = append(errs, c.Listen.TLS.validate("listen.tls"), c.Store.Eviction.validate("store.eviction"), c.Store.Scrub.validate("store.scrub"),
+		c.Store.S3.validate("store.s3"))
 	if c.Mirror == nil {
 		return errors.Join(append(errs, errors.New("mirror: required"))...)
 	}

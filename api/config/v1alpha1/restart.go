@@ -12,12 +12,12 @@ type startField struct{ name, value string }
 // startFields are all of those. It is the one list of them: the proxy refuses a file that changes one, and the operator
 // replaces the Pod instead. A field that is not here has to be taken into force by a running proxy.
 func (c *ProxyConfiguration) startFields() []startField {
-	return []startField{
+	return append([]startField{
 		{"hub", c.Hub},
 		{"listen.registry", c.Listen.Registry},
 		{"listen.diagnostics", c.Listen.Diagnostics},
 		{"store.directory", c.Store.Directory},
-	}
+	}, c.Store.S3.startFields()...)
 }
 
 // NeedsRestart says which fields differ that a proxy reads only when it starts; nil when one that runs with now can go over
@@ -40,7 +40,9 @@ func RestartHash(c *ProxyConfiguration) string {
 	c.Default()
 	all := &strings.Builder{}
 	for _, field := range c.startFields() {
-		fmt.Fprintf(all, "%s=%q\n", field.name, field.value)
+		if field.value != "" { // a field that is new to the operator leaves the hubs that lack it as they are
+			fmt.Fprintf(all, "%s=%q\n", field.name, field.value)
+		}
 	}
 	return Hash([]byte(all.String()))
 }

@@ -27,7 +27,10 @@ func TestWhatNeedsARestartHasAnotherHash(t *testing.T) {
 		"who may be a client": {func(c *config.ProxyConfiguration) {
 			c.Listen.TLS = &config.ListenTLS{ClientCAFile: "/ca.pem"}
 		}, ""},
-		"the store's directory":     {func(c *config.ProxyConfiguration) { c.Store.Directory = "/else" }, "store.directory: restart needed"},
+		"the store's directory": {func(c *config.ProxyConfiguration) { c.Store.Directory = "/else" }, "store.directory: restart needed"},
+		"the bucket": {func(c *config.ProxyConfiguration) {
+			c.Store.S3 = &config.S3StoreConfiguration{Bucket: "cache"}
+		}, "store.s3.bucket: restart needed"},
 		"how the store is scrubbed": {func(c *config.ProxyConfiguration) { c.Store.Scrub.Every = &metav1.Duration{Duration: 2 * time.Hour} }, ""},
 		"when it is evicted from":   {func(c *config.ProxyConfiguration) { c.Store.Eviction.HighWatermarkPercent = new(int32(95)) }, ""},
 		"the hosts": {func(c *config.ProxyConfiguration) {

@@ -30,8 +30,9 @@ type gone struct{ objects, bytes int64 }
 
 // sweep looks once how full the store is and removes what its policy wants gone.
 func (s *Sweeper) sweep(ctx context.Context, full bool) {
+	elected := s.elected(ctx)
 	usage, ok := s.measure(ctx)
-	if !ok {
+	if !ok || !elected {
 		return
 	}
 	r := &run{Sweeper: s, plan: s.Policy.Plan(usage, full, time.Now()), full: full, gone: map[evict.Reason]gone{}}
@@ -42,6 +43,12 @@ func (s *Sweeper) sweep(ctx context.Context, full bool) {
 		s.trouble(ctx, r.err, "store not swept")
 	}
 	r.tell(ctx)
+}
+
+// elected reports whether it is this process that removes, of those that share the store.
+func (s *Sweeper) elected(ctx context.Context) bool {
+	shared, ok := s.Store.(store.Shared)
+	return !ok || shared.Elected(ctx)
 }
 
 func (s *Sweeper) measure(ctx context.Context) (store.Usage, bool) {

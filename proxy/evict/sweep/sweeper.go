@@ -97,7 +97,9 @@ func (s *Sweeper) Figures() Figures {
 // Run sweeps until the context ends. It is called once.
 func (s *Sweeper) Run(ctx context.Context) {
 	defer s.running.Wait()
-	s.scan(ctx)
+	if s.elected(ctx) {
+		s.scan(ctx)
+	}
 	ticker := time.NewTicker(Every)
 	defer ticker.Stop()
 	for full := false; ; {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -132,7 +133,7 @@ type world struct {
 	lines    []string
 }
 
-func run(t *testing.T, s *shelf, maxIdle time.Duration) *world {
+func run(t *testing.T, s store.Evictable, maxIdle time.Duration) *world {
 	t.Helper()
 	w := &world{registry: prometheus.NewRegistry()}
 	logger := funcr.NewJSON(func(line string) {
@@ -354,5 +355,30 @@ func TestAnotherPolicyIsAppliedAtOnce(t *testing.T) {
 		w.SetPolicy(evict.Policy{HighWatermarkPercent: 50, LowWatermarkPercent: 40})
 		synctest.Wait()
 		wantLeft(t, s, numbers(21, 60)...)
+	})
+}
+
+// sharedShelf is a shelf that several processes have.
+type sharedShelf struct {
+	*shelf
+	mine atomic.Bool
+}
+
+func (s *sharedShelf) Elected(context.Context) bool { return s.mine.Load() }
+
+func TestOnlyWhoIsElectedLooksForWhatGoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &sharedShelf{shelf: newShelf(100)}
+		s.put(1, 91)
+		run(t, s, 0)
+		after(sweep.Every)
+		wantLeft(t, s.shelf, numbers(1, 91)...)
+		if s.walks > 0 || s.looked > 0 {
+			t.Errorf("it scanned %d times and looked at %d objects", s.walks, s.looked)
+		}
+		s.mine.Store(true)
+		after(sweep.Every)
+		after(sweep.Every)
+		wantLeft(t, s.shelf, numbers(12, 91)...)
 	})
 }

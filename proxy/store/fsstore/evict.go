@@ -32,7 +32,7 @@ func signed(n uint64) int64 { return int64(n) } //nolint:gosec // no file system
 // Remove implements store.Remover. A removal that a crash undoes leaves a whole object, so that nothing is synced.
 func (s *Store) Remove(_ context.Context, d digest.Digest, unusedSince time.Time) error {
 	err := d.Validate()
-	if err == nil && s.pins.has(d) {
+	if err == nil && s.pins.Has(d) {
 		err = store.ErrInUse
 	}
 	if err == nil {

@@ -36,7 +36,7 @@ const (
 // Store is a store.Store in a directory. Several processes may have the same directory.
 type Store struct {
 	root string
-	pins pins
+	pins store.Pins
 }
 
 var (

@@ -44,10 +44,10 @@ func (s *Store) Open(ctx context.Context, d digest.Digest) (store.Object, error)
 
 // open opens a file of an object, which is pinned until the reader is closed.
 func (s *Store) open(d digest.Digest, path string) (*reader, error) {
-	s.pins.add(d)
+	s.pins.Add(d)
 	file, err := os.Open(path)
 	if err != nil {
-		s.pins.release(d)
+		s.pins.Release(d)
 		return nil, err
 	}
 	return &reader{file: file, digest: d, pins: &s.pins}, nil
@@ -106,13 +106,13 @@ func (o *object) Size() int64 { return o.size }
 type reader struct {
 	file   *os.File
 	digest digest.Digest
-	pins   *pins
+	pins   *store.Pins
 }
 
 func (r *reader) Close() error {
 	err := r.file.Close()
 	if !errors.Is(err, fs.ErrClosed) {
-		r.pins.release(r.digest)
+		r.pins.Release(r.digest)
 	}
 	return err
 }
