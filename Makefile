@@ -48,10 +48,11 @@ else
 endif
 
 .PHONY: test-long
-test-long: ## What takes longer than a person waits: all faults, 200 kills, a million objects, containerd 1.6, fuzzing.
+test-long: ## What takes longer than a person waits: all faults, 200 kills, a million objects, containerd 1.6, an upgrade, fuzzing.
 	cd test && go test -timeout 20m -count=1 -v ./scale/...
 	cd test && REGISTRYHUB_KILLS=200 go test -race -timeout 60m -count=1 ./faults -long
 	cd test && REGISTRYHUB_E2E_CONTAINERD=1.6 go test -race -timeout 60m -count=1 -v ./e2e/...
+	cd test && go test -race -timeout 30m -count=1 -v ./upgrade/...
 	hack/fuzz 10m
 
 ##@ Measuring
