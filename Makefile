@@ -91,7 +91,8 @@ image: build ## Pack the binary into bin/image.tar, without a container engine.
 generate: $(TOOLS)/controller-gen $(TOOLS)/crd-ref-docs ## Generate deep copies, CRDs, the API reference, the tables of metrics and dist/install.yaml.
 	$(TOOLS)/controller-gen object paths=./api/...
 	$(TOOLS)/controller-gen crd paths=./api/v1alpha1/... output:crd:dir=config/crd/bases
-	$(TOOLS)/crd-ref-docs --source-path=api/v1alpha1 --config=hack/crd-ref-docs.yaml --renderer=markdown --output-path=docs/api-reference.md --log-level=ERROR
+	$(TOOLS)/crd-ref-docs --source-path=api/v1alpha1 --config=hack/crd-ref-docs.yaml --renderer=markdown --output-path=$(CACHE)/api-reference.md --log-level=ERROR
+	go run ./hack/apipages $(CACHE)/api-reference.md docs/api
 	go run ./hack/metrics
 	$(MAKE) --no-print-directory manifests
 
