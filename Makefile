@@ -48,10 +48,11 @@ else
 endif
 
 .PHONY: test-long
-test-long: ## What takes longer than a person waits: all faults, 200 kills, a million objects, containerd 1.6, fuzzing.
+test-long: ## What takes longer than a person waits: all faults, 200 kills, a million objects, containerd 1.6, an upgrade, fuzzing.
 	cd test && go test -timeout 20m -count=1 -v ./scale/...
 	cd test && REGISTRYHUB_KILLS=200 go test -race -timeout 60m -count=1 ./faults -long
 	cd test && REGISTRYHUB_E2E_CONTAINERD=1.6 go test -race -timeout 60m -count=1 -v ./e2e/...
+	cd test && go test -race -timeout 30m -count=1 -v ./upgrade/...
 	hack/fuzz 10m
 
 ##@ Measuring
@@ -90,7 +91,8 @@ image: build ## Pack the binary into bin/image.tar, without a container engine.
 generate: $(TOOLS)/controller-gen $(TOOLS)/crd-ref-docs ## Generate deep copies, CRDs, the API reference, the tables of metrics and dist/install.yaml.
 	$(TOOLS)/controller-gen object paths=./api/...
 	$(TOOLS)/controller-gen crd paths=./api/v1alpha1/... output:crd:dir=config/crd/bases
-	$(TOOLS)/crd-ref-docs --source-path=api/v1alpha1 --config=hack/crd-ref-docs.yaml --renderer=markdown --output-path=docs/api-reference.md --log-level=ERROR
+	$(TOOLS)/crd-ref-docs --source-path=api/v1alpha1 --config=hack/crd-ref-docs.yaml --renderer=markdown --output-path=$(CACHE)/api-reference.md --log-level=ERROR
+	go run ./hack/apipages $(CACHE)/api-reference.md docs/api
 	go run ./hack/metrics
 	$(MAKE) --no-print-directory manifests
 

@@ -18,15 +18,25 @@ const Image = "ghcr.io/registryhub/registryhub:v0.1.0"
 // InstallOperator builds the image of this tree, gives it to every node, applies config/default and waits until
 // the manager is available and every node has its agent.
 func (b *Bed) InstallOperator(ctx context.Context) error {
-	if err := b.stream(ctx, "make", "--no-print-directory", "image", "IMAGE="+Image); err != nil {
+	return b.InstallOperatorOf(ctx, b.root, Image, filepath.Join("config", "default"))
+}
+
+// InstallOperatorOf does so with another tree, which may be an earlier commit's. It is packed under the name that the
+// manifests say, a folder of that tree.
+func (b *Bed) InstallOperatorOf(ctx context.Context, tree, image, manifests string) error {
+	if err := b.stream(ctx, "make", "--no-print-directory", "-C", tree, "image", "IMAGE="+image); err != nil {
 		return err
 	}
-	if err := b.stream(ctx, b.tool(), "load", filepath.Join(b.root, "bin", "image.tar")); err != nil {
+	if err := b.stream(ctx, b.tool(), "load", filepath.Join(tree, "bin", "image.tar")); err != nil {
 		return err
 	}
-	if _, err := b.Kubectl(ctx, "apply", "-k", filepath.Join(b.root, "config", "default")); err != nil {
+	if _, err := b.Kubectl(ctx, "apply", "-k", filepath.Join(tree, manifests)); err != nil {
 		return err
 	}
+	return b.awaitOperator(ctx)
+}
+
+func (b *Bed) awaitOperator(ctx context.Context) error {
 	if _, err := b.Kubectl(ctx, "-n", Namespace, "rollout", "status", "deployment/registryhub-manager", "--timeout=3m"); err != nil {
 		return err
 	}

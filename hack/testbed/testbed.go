@@ -100,6 +100,9 @@ func (b *Bed) Cache() string {
 	return filepath.Join(b.root, ".cache")
 }
 
+// Root is the folder of the build tree.
+func (b *Bed) Root() string { return b.root }
+
 func (b *Bed) tool() string { return filepath.Join(b.root, "bin", "cluster") }
 
 func (b *Bed) build(ctx context.Context) error {

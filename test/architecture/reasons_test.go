@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -31,6 +32,34 @@ func TestDocumentsExplainEveryConditionAndReason(t *testing.T) {
 	if explained == 0 {
 		t.Error("no constant was found: the test looks in the wrong place")
 	}
+}
+
+// Every reason that asks something of a person, by the last cell of its row, has a section that says what to do about it.
+func TestEveryReasonToActHasASection(t *testing.T) {
+	t.Parallel()
+	guide := read(t, filepath.Join(root, "docs/guides/troubleshooting.md"))
+	rows := map[string][]string{}
+	for page, reasonRow := range reasonRows {
+		for line := range strings.Lines(read(t, filepath.Join(root, page))) {
+			if row := reasonRow.FindStringSubmatch(strings.TrimSpace(line)); row != nil {
+				rows[row[1]] = append(rows[row[1]], strings.TrimSpace(row[2]))
+			}
+		}
+	}
+	if len(rows) < 30 {
+		t.Fatalf("found %d reasons: the test looks in the wrong place", len(rows))
+	}
+	for reason, actions := range rows {
+		if strings.Join(actions, "") != "" && !strings.Contains(guide, "\n### `"+reason+"`\n") {
+			t.Errorf("docs/guides/troubleshooting.md has no section `%s`", reason)
+		}
+	}
+}
+
+// reasonRows are rows of the tables of reasons, with the reason in the second cell or the first, and an action in the last.
+var reasonRows = map[string]*regexp.Regexp{
+	"docs/conditions.md": regexp.MustCompile("^\\| (?:`[A-Za-z]+` )?\\| `([A-Z][A-Za-z]+)` \\| [^|]+ \\|([^|]*)\\|$"),
+	"docs/nodemirror.md": regexp.MustCompile("^\\| `([A-Z][A-Za-z]+)` \\| [^|]+ \\|([^|]*)\\|$"),
 }
 
 func stringConstants(t *testing.T, file string) map[string]string {

@@ -73,7 +73,8 @@ func withComponents(t *testing.T, folders ...string) []unstructured.Unstructured
 	return renderOverlay(t, overlay)
 }
 
-// renderOverlay renders an overlay whose resources and components are folders of config/.
+// renderOverlay renders an overlay whose resources and components are folders of config/. Beside it lies the manager's
+// configuration.
 func renderOverlay(t *testing.T, overlay types.Kustomization) []unstructured.Unstructured {
 	t.Helper()
 	directory := t.TempDir()
@@ -86,8 +87,13 @@ func renderOverlay(t *testing.T, overlay types.Kustomization) []unstructured.Uns
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(directory, "kustomization.yaml"), content, 0o600); err != nil {
-		t.Fatal(err)
+	for name, text := range map[string]string{
+		"kustomization.yaml":          string(content),
+		"operator-configuration.yaml": read(t, filepath.Join(root, "config", "manager", "operator-configuration.yaml")),
+	} {
+		if err := os.WriteFile(filepath.Join(directory, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return render(t, directory)
 }
