@@ -81,8 +81,9 @@ func cacheOptions(namespace string) cache.Options {
 	return cache.Options{
 		DefaultNamespaces: map[string]cache.Config{namespace: {}},
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Node{}: {Transform: nodes.Slim},
-			&corev1.Pod{}:  {Transform: slimPod, Label: resources.WatchedPods()},
+			&corev1.Node{}:         {Transform: nodes.Slim},
+			&corev1.Pod{}:          {Transform: slimPod, Label: resources.WatchedPods()},
+			&v1alpha1.NodeMirror{}: {Transform: nodes.Slim},
 			// Everybody's: what hubs cannot do without must not be to be had through them alone.
 			&appsv1.DaemonSet{}: {Namespaces: map[string]cache.Config{cache.AllNamespaces: {}}, Transform: nodes.SlimDaemonSet(namespace)},
 		},
@@ -106,6 +107,9 @@ func setup(mgr manager.Manager, configuration *configv1alpha1.OperatorConfigurat
 	if err := mgr.Add(told); err != nil {
 		return fmt.Errorf("adding the manager's metrics: %w", err)
 	}
+	overview := &nodes.Overview{
+		Client: mgr.GetClient(), Namespace: configuration.Namespace, Now: time.Now, Grace: configuration.NodeGracePeriod.Duration,
+	}
 	reconcilers := []interface{ SetupWithManager(ctrl.Manager) error }{
 		&registryhub.Reconciler{
 			Client:          mgr.GetClient(),
@@ -113,6 +117,7 @@ func setup(mgr manager.Manager, configuration *configv1alpha1.OperatorConfigurat
 			Events:          mgr.GetEventRecorder("registryhub"),
 			Now:             time.Now,
 			Reports:         reports,
+			Overview:        overview,
 			Settings:        settings,
 			NodeGracePeriod: configuration.NodeGracePeriod.Duration,
 			WithdrawTimeout: configuration.WithdrawTimeout.Duration,
@@ -128,14 +133,15 @@ func setup(mgr manager.Manager, configuration *configv1alpha1.OperatorConfigurat
 			Client: mgr.GetClient(), Installation: installation, Settings: settings, Agent: configuration.NodeAgent,
 		},
 		&nodes.ConfigurationReconciler{
-			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Installation: installation, Settings: settings,
+			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Installation: installation, Settings: settings, Now: time.Now,
 		},
 		&nodes.MirrorReconciler{Client: mgr.GetClient()},
+		&nodes.OverviewReconciler{Overview: overview},
 	}
 	if taint := configuration.StartupTaint; taint != nil {
 		reconcilers = append(reconcilers, &nodes.TaintReconciler{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("registryhub"),
-			Now: time.Now, Namespace: configuration.Namespace, Timeout: taint.Timeout.Duration,
+			Now: time.Now, Overview: overview, Timeout: taint.Timeout.Duration,
 		})
 	}
 	if mode := configuration.Remedy; mode != configv1alpha1.RemedyModeReport {

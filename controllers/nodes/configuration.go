@@ -55,8 +55,8 @@ func entryOf(present *configv1alpha1.NodeConfiguration, entry configv1alpha1.Nod
 	if present == nil {
 		return nil
 	}
-	i := slices.IndexFunc(present.Hubs, func(was configv1alpha1.NodeHub) bool { return SameWiring(was, entry) })
-	if i < 0 {
+	i := slices.IndexFunc(present.Hubs, func(was configv1alpha1.NodeHub) bool { return was.UID == entry.UID })
+	if i < 0 || !SameWiring(present.Hubs[i], entry) {
 		return nil
 	}
 	return &present.Hubs[i]

@@ -3,6 +3,7 @@ package nodes
 import (
 	"context"
 	"fmt"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -21,6 +22,19 @@ import (
 	"github.com/registryhub/registryhub/controllers/resources"
 )
 
+// Every agent is sent every NodeConfiguration. While there is always something new to say, as when hundreds of hubs come at
+// once, one follows upon another no sooner than the API server has sent the one before at this rate, in bytes a second, and
+// longestSpacing later at most. It makes a difference from thousands of nodes and tens of hubs on.
+const (
+	sendingRate    = 50 << 20
+	longestSpacing = 10 * time.Second
+)
+
+// spacing is how long after a NodeConfiguration of so many bytes the next one is written at the earliest.
+func spacing(size, nodes int) time.Duration {
+	return min(time.Duration(float64(size)*float64(nodes)/sendingRate*float64(time.Second)), longestSpacing)
+}
+
 // ConfigurationReconciler keeps the one NodeConfiguration.
 type ConfigurationReconciler struct {
 	Client client.Client
@@ -28,6 +42,10 @@ type ConfigurationReconciler struct {
 	Live         client.Reader
 	Installation *Installation
 	Settings     resources.Settings
+	Now          func() time.Time
+
+	// next is when the NodeConfiguration may be written again.
+	next time.Time
 }
 
 // SetupWithManager watches all that the NodeConfiguration is made of, and itself.
@@ -37,8 +55,8 @@ func (r *ConfigurationReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Named("node-configuration").
 		For(&corev1.ConfigMap{}, builder.WithPredicates(Named(configv1alpha1.NodeConfigurationName))).
 		Watches(&corev1.ConfigMap{}, toKey, builder.WithPredicates(Named(configv1alpha1.BundleName))).
-		Watches(&v1alpha1.RegistryHub{}, toKey).
-		Watches(&corev1.Node{}, toKey, builder.WithPredicates(Relevant())).
+		Watches(&v1alpha1.RegistryHub{}, toKey, builder.WithPredicates(rewired())).
+		Watches(&corev1.Node{}, toKey, builder.WithPredicates(relabelled())).
 		Watches(&appsv1.DaemonSet{}, toKey, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(Once(r.key())).
 		Complete(r)
@@ -50,11 +68,15 @@ func (r *ConfigurationReconciler) Reconcile(ctx context.Context, _ reconcile.Req
 	if err != nil || removed {
 		return reconcile.Result{}, err
 	}
+	now := r.Now()
+	if wait := r.next.Sub(now); wait > 0 {
+		return reconcile.Result{RequeueAfter: min(wait, longestSpacing)}, nil
+	}
 	live, present, err := ReadConfiguration(ctx, r.Live, r.Settings.Namespace)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	next, err := r.next(ctx, present)
+	next, nodes, err := r.wanted(ctx, present)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
@@ -68,30 +90,33 @@ func (r *ConfigurationReconciler) Reconcile(ctx context.Context, _ reconcile.Req
 	}
 	written, err := apply.Over(ctx, r.Client, live, wanted)
 	if written && err == nil {
+		r.next = now.Add(spacing(len(rendered), nodes))
 		log.FromContext(ctx).Info("wrote the node configuration", "revision", next.Revision, "hubs", len(next.Hubs))
 	}
 	return reconcile.Result{}, err
 }
 
-func (r *ConfigurationReconciler) next(ctx context.Context, present *configv1alpha1.NodeConfiguration) (*configv1alpha1.NodeConfiguration, error) {
+// wanted is what the nodes should be told, and how many nodes there are.
+func (r *ConfigurationReconciler) wanted(ctx context.Context, present *configv1alpha1.NodeConfiguration) (*configv1alpha1.NodeConfiguration, int, error) {
 	hubs := &v1alpha1.RegistryHubList{}
 	if err := r.Client.List(ctx, hubs, shared); err != nil {
-		return nil, fmt.Errorf("listing hubs: %w", err)
+		return nil, 0, fmt.Errorf("listing hubs: %w", err)
 	}
 	snapshot, err := Observe(ctx, r.Client, r.Settings.Namespace)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	bundle, err := r.bundle(ctx)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	needs, err := Needs(ctx, r.Client, r.Settings)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	conflicts := Conflicts(hubs.Items, snapshot.Nodes)
-	return NextConfiguration(present, highestRevision(snapshot), hubs.Items, conflicts, needs, len(snapshot.Nodes), bundle), nil
+	next := NextConfiguration(present, highestRevision(snapshot), hubs.Items, conflicts, needs, len(snapshot.Nodes), bundle)
+	return next, len(snapshot.Nodes), nil
 }
 
 // bundle is what nodes are to trust; "" while it is not there.
@@ -119,10 +144,15 @@ func ReadConfiguration(ctx context.Context, reader client.Reader, namespace stri
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the node configuration: %w", err)
 	}
+	return live, decode(ctx, live), nil
+}
+
+// decode is what a ConfigMap tells the nodes; nil when that cannot be read.
+func decode(ctx context.Context, live *corev1.ConfigMap) *configv1alpha1.NodeConfiguration {
 	present, err := configv1alpha1.DecodeNodeConfiguration([]byte(live.Data[configv1alpha1.NodeConfigurationKey]))
 	if err != nil {
 		log.FromContext(ctx).Info("the node configuration cannot be read and is made anew", "reason", err.Error())
-		return live, nil, nil
+		return nil
 	}
-	return live, present, nil
+	return present
 }

@@ -75,7 +75,7 @@ func FindEntry(configuration *configv1alpha1.NodeConfiguration, hub *v1alpha1.Re
 // have stays in force, less the hosts that the hub does not have any more.
 func nextEntry(hub *v1alpha1.RegistryHub, present *configv1alpha1.NodeHub, conflicts []Conflict, refused []Need) *configv1alpha1.NodeHub {
 	wanted := WantedEntry(hub, hub.Status.Endpoint, conflicts, refused)
-	if !conditions.IsTrue(hub.Status.Conditions, v1alpha1.ConditionProxyAvailable, hub.Generation) {
+	if !serves(hub) {
 		if present == nil || !awaits(present, &wanted) {
 			return nil
 		}
@@ -87,6 +87,11 @@ func nextEntry(hub *v1alpha1.RegistryHub, present *configv1alpha1.NodeHub, confl
 		return nil
 	}
 	return &wanted
+}
+
+// serves says whether a hub's proxy serves what its present spec says.
+func serves(hub *v1alpha1.RegistryHub) bool {
+	return conditions.IsTrue(hub.Status.Conditions, v1alpha1.ConditionProxyAvailable, hub.Generation)
 }
 
 // awaits makes what is wanted of a hub whose proxy does not serve go with what the nodes have, and says whether it can. The

@@ -11,6 +11,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -19,6 +20,9 @@ import (
 	"github.com/registryhub/registryhub/api/v1alpha1"
 	"github.com/registryhub/registryhub/controllers/resources"
 )
+
+// mirrorsAtOnce is how many NodeMirrors are made at a time, of which a new installation needs one for each node.
+const mirrorsAtOnce = 8
 
 // MirrorReconciler gives every Linux Node its NodeMirror. It never writes to one: what is in it is the agent's.
 type MirrorReconciler struct {
@@ -30,8 +34,9 @@ func (r *MirrorReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	noUpdates := predicate.Funcs{UpdateFunc: func(event.UpdateEvent) bool { return false }}
 	return builder.ControllerManagedBy(mgr).
 		Named("node-mirror").
-		For(&corev1.Node{}, builder.WithPredicates(Relevant())).
+		For(&corev1.Node{}, builder.WithPredicates(relabelled())).
 		Watches(&v1alpha1.NodeMirror{}, &handler.EnqueueRequestForObject{}, builder.WithPredicates(noUpdates)).
+		WithOptions(controller.Options{MaxConcurrentReconciles: mirrorsAtOnce}).
 		Complete(r)
 }
 

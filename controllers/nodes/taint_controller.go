@@ -29,8 +29,8 @@ type TaintReconciler struct {
 	Live   client.Reader
 	Events events.EventRecorder
 	Now    func() time.Time
-	// Namespace of the operator.
-	Namespace string
+	// Overview knows what the nodes are told.
+	Overview *Overview
 	// Timeout is when a node is freed in any case, counted from when it registered.
 	Timeout time.Duration
 }
@@ -72,7 +72,7 @@ func (r *TaintReconciler) freedomOf(ctx context.Context, node *corev1.Node) (Fre
 	if err := r.Client.Get(ctx, client.ObjectKeyFromObject(node), mirror); client.IgnoreNotFound(err) != nil {
 		return Freedom{}, fmt.Errorf("reading the NodeMirror: %w", err)
 	}
-	_, configuration, err := ReadConfiguration(ctx, r.Client, r.Namespace)
+	configuration, err := r.Overview.Configuration(ctx)
 	if err != nil {
 		return Freedom{}, err
 	}

@@ -12,6 +12,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/registryhub/registryhub/api/v1alpha1"
 )
 
 // Once asks for one reconcile at the start: what a reconciler keeps may not be there yet to cause an event.
@@ -48,7 +50,27 @@ func Relevant() predicate.Predicate {
 	}}
 }
 
-// Slim is a cache's transform that keeps of a Node and of a Pod what this package reads: the cluster's images and
+// relabelled lets those changes of Nodes through that matter to which hubs select them.
+func relabelled() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		return e.ObjectOld.GetUID() != e.ObjectNew.GetUID() || !maps.Equal(e.ObjectOld.GetLabels(), e.ObjectNew.GetLabels())
+	}}
+}
+
+// rewired lets those changes of hubs through that matter to what nodes are told of them, and not their figures.
+func rewired() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, isHub := e.ObjectOld.(*v1alpha1.RegistryHub)
+		after, isHubToo := e.ObjectNew.(*v1alpha1.RegistryHub)
+		if !isHub || !isHubToo {
+			return true
+		}
+		return before.UID != after.UID || before.Generation != after.Generation || before.Status.Endpoint != after.Status.Endpoint ||
+			before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() || serves(before) != serves(after)
+	}}
+}
+
+// Slim is a cache's transform that keeps of a Node, of a Pod and of a NodeMirror what this package reads: the cluster's images and
 // environments have no business in the manager's memory.
 func Slim(object any) (any, error) {
 	switch o := object.(type) {
@@ -60,6 +82,8 @@ func Slim(object any) (any, error) {
 		o.ManagedFields, o.Annotations = nil, nil
 		o.Spec = corev1.PodSpec{NodeName: o.Spec.NodeName}
 		o.Status = corev1.PodStatus{}
+	case *v1alpha1.NodeMirror:
+		o.ManagedFields = nil
 	}
 	return object, nil
 }

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/registryhub/registryhub/api/v1alpha1"
+	"github.com/registryhub/registryhub/controllers/nodes"
 	"github.com/registryhub/registryhub/controllers/proxies"
 	"github.com/registryhub/registryhub/controllers/resources"
 )
@@ -27,6 +28,8 @@ type Reconciler struct {
 	Now    func() time.Time
 	// Reports are what the proxies say of themselves.
 	Reports *proxies.Reports
+	// Overview is what all hubs need of the nodes.
+	Overview *nodes.Overview
 
 	Settings        resources.Settings
 	NodeGracePeriod time.Duration

@@ -16,11 +16,15 @@ func fallbackRefused(s *scope) *problem {
 			"or have them come from elsewhere: " + enumerate(inUse(s.refused))}
 	}
 	for _, node := range nodesOf(s).Failing {
-		if node.Reason == v1alpha1.NodeReasonFallbackRefused && s.hub.Spec.Nodes.Fallback == v1alpha1.NodeFallbackNone {
+		if node.Reason == v1alpha1.NodeReasonFallbackRefused && asksForNoFallback(s.hub) {
 			return &problem{reason: v1alpha1.ReasonFallbackRefused, message: fmt.Sprintf("node %s: %s", node.Name, node.Message)}
 		}
 	}
 	return nil
+}
+
+func asksForNoFallback(hub *v1alpha1.RegistryHub) bool {
+	return hub.Spec.Nodes.Fallback == v1alpha1.NodeFallbackNone
 }
 
 // nodesOf counts the nodes of what they are told now; there are none while they are told nothing.

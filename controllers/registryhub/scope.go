@@ -67,16 +67,18 @@ func (r *Reconciler) observe(ctx context.Context, hub *v1alpha1.RegistryHub) (*s
 		return nil, fmt.Errorf("listing hubs: %w", err)
 	}
 	var err error
-	if s.snapshot, err = nodes.Observe(ctx, r.Client, r.Settings.Namespace); err != nil {
+	if s.snapshot, err = r.Overview.Snapshot(ctx); err != nil {
 		return nil, err
 	}
 	s.conflicts = nodes.Conflicts(hubs.Items, s.snapshot.Nodes)[hub.Name]
-	needs, err := nodes.Needs(ctx, r.Client, r.Settings)
-	if err != nil {
-		return nil, err
+	if asksForNoFallback(hub) {
+		needs, err := nodes.Needs(ctx, r.Client, r.Settings)
+		if err != nil {
+			return nil, err
+		}
+		s.refused = nodes.RefusedFallback(hub, needs)
 	}
-	s.refused = nodes.RefusedFallback(hub, needs)
-	if _, s.configuration, err = nodes.ReadConfiguration(ctx, r.Client, r.Settings.Namespace); err != nil {
+	if s.configuration, err = r.Overview.Configuration(ctx); err != nil {
 		return nil, err
 	}
 	return s, r.observeChildren(ctx, s)

@@ -55,8 +55,13 @@ func (r *Reconciler) awaitedForWithdrawal(ctx context.Context, s *scope) ([]stri
 	case s.hub.Status.Nodes == nil:
 		return nil, nil // no node was ever told of it
 	}
+	// As of now, and not of the last overview: a node that has just come must not be missed.
+	snapshot, err := nodes.Observe(ctx, r.Client, r.Settings.Namespace)
+	if err != nil {
+		return nil, err
+	}
 	var awaited []string
-	for _, name := range nodes.Behind(s.snapshot, configuration.Revision) {
+	for _, name := range nodes.Behind(snapshot, configuration.Revision) {
 		awaited = append(awaited, "node "+name)
 	}
 	return awaited, nil
