@@ -11,7 +11,7 @@ type RegistryHubStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions of the hub: Ready, the summary; Reconciling and Stalled, present only while true; StorageReady,
+	// conditions of the hub: Ready, the summary; Reconciling, Stalled and Suspended, present only while true; StorageReady,
 	// CertificateReady, ProxyAvailable and NodesWired.
 	// +optional
 	// +listType=map

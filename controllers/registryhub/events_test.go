@@ -39,6 +39,7 @@ func TestTransitions(t *testing.T) {
 		"a full disk":                    {status(is("StorageReady", "False", "VolumeNotWritable", "m")), status(is("StorageReady", "False", "VolumeFull", "m")), []string{"Warning VolumeFull"}},
 		"a refused configuration":        {status(ready, is("ProxyAvailable", "True", "Available", "m")), status(is("Ready", "False", "ConfigurationRefused", "m"), is("Stalled", "True", "ConfigurationRefused", "m"), is("ProxyAvailable", "False", "ConfigurationRefused", "m")), []string{"Warning ConfigurationRefused", "Warning ConfigurationRefused"}},
 		"failing nodes":                  {status(is("NodesWired", "False", "Wiring", "m")), status(is("NodesWired", "False", "NodesFailing", "m")), []string{"Warning NodesFailing"}},
+		"suspended, and ready":           {status(ready), status(ready, is("Suspended", "True", "Suspended", "m")), []string{"Normal Suspended"}},
 		"deleted":                        {status(ready), status(is("Ready", "False", "Deleting", "m"), is("Reconciling", "True", "Deleting", "m")), []string{"Normal Deleting"}},
 	}
 	for name, tc := range cases {
