@@ -114,8 +114,9 @@ func (r *ConfigurationReconciler) wanted(ctx context.Context, present *configv1a
 	if err != nil {
 		return nil, 0, err
 	}
-	conflicts := Conflicts(hubs.Items, snapshot.Nodes)
-	next := NextConfiguration(present, highestRevision(snapshot), hubs.Items, conflicts, needs, len(snapshot.Nodes), bundle)
+	standing := InForce(hubs.Items, present)
+	conflicts := Conflicts(standing, snapshot.Nodes)
+	next := NextConfiguration(present, highestRevision(snapshot), standing, conflicts, needs, len(snapshot.Nodes), bundle)
 	return next, len(snapshot.Nodes), nil
 }
 

@@ -70,16 +70,16 @@ func (r *Reconciler) observe(ctx context.Context, hub *v1alpha1.RegistryHub) (*s
 	if s.snapshot, err = r.Overview.Snapshot(ctx); err != nil {
 		return nil, err
 	}
-	s.conflicts = nodes.Conflicts(hubs.Items, s.snapshot.Nodes)[hub.Name]
+	if s.configuration, err = r.Overview.Configuration(ctx); err != nil {
+		return nil, err
+	}
+	s.conflicts = nodes.Conflicts(nodes.InForce(hubs.Items, s.configuration), s.snapshot.Nodes)[hub.Name]
 	if asksForNoFallback(hub) {
 		needs, err := nodes.Needs(ctx, r.Client, r.Settings)
 		if err != nil {
 			return nil, err
 		}
 		s.refused = nodes.RefusedFallback(hub, needs)
-	}
-	if s.configuration, err = r.Overview.Configuration(ctx); err != nil {
-		return nil, err
 	}
 	return s, r.observeChildren(ctx, s)
 }
