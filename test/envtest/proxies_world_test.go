@@ -26,6 +26,8 @@ type proxy struct {
 	held    *configv1alpha1.ProxyReport // nil: left alone
 	store   configv1alpha1.StoreReport
 	prewarm *configv1alpha1.PrewarmReport
+	figures func() *configv1alpha1.ProxyFigures // nil: older than figures are
+	asked   int
 }
 
 // proxy makes a hub's Pod, with a proxy that answers at its address; it goes when the test ends.
@@ -75,6 +77,10 @@ func (p *proxy) answer(response http.ResponseWriter, request *http.Request) {
 		report = *p.held
 	}
 	report.Store, report.Prewarm = p.store, p.prewarm
+	if p.figures != nil {
+		report.Figures = p.figures()
+	}
+	p.asked++
 	if request.URL.Path != "/configz" || report.InForce == "" {
 		response.WriteHeader(http.StatusNotFound)
 		return

@@ -77,7 +77,7 @@ func (w *witness) see(hub *v1alpha1.RegistryHub) {
 	err := w.checkVerdicts(hub)
 	if hub.Status.ObservedGeneration > 0 { // the manager has seen it
 		w.statuses++
-		err = errors.Join(err, checkConditions(hub), checkFigures(hub), checkTransitions(before, hub))
+		err = errors.Join(err, checkConditions(hub), checkFigures(hub), checkUpstreams(hub), checkTransitions(before, hub))
 	}
 	if err != nil {
 		shown, _ := json.MarshalIndent(hub.Status, "", "  ")
@@ -153,6 +153,31 @@ func checkFigures(hub *v1alpha1.RegistryHub) error {
 		return fmt.Errorf("summary is %q", figures.Summary)
 	case !sorted || len(figures.Failing) > 10:
 		return errors.New("failing nodes are unsorted, or too many")
+	}
+	return nil
+}
+
+// checkUpstreams holds that the condition says what the list of upstreams does.
+func checkUpstreams(hub *v1alpha1.RegistryHub) error {
+	if hub.DeletionTimestamp != nil {
+		return nil
+	}
+	want := metav1.ConditionStatus("")
+	for _, upstream := range hub.Status.Upstreams {
+		switch {
+		case upstream.Reachable == nil:
+		case !*upstream.Reachable:
+			want = metav1.ConditionFalse
+		case want == "":
+			want = metav1.ConditionTrue
+		}
+	}
+	got := metav1.ConditionStatus("")
+	if condition := meta.FindStatusCondition(hub.Status.Conditions, v1alpha1.ConditionUpstreamReachable); condition != nil {
+		got = condition.Status
+	}
+	if got != want {
+		return fmt.Errorf("UpstreamReachable is %q, and by the upstreams it is %q", got, want)
 	}
 	return nil
 }
