@@ -48,7 +48,7 @@ func TestImagesArePulledWhateverBecomesOfTheBucket(t *testing.T) {
 	s.pull(t, 0)
 	eventually(t, "all is well", func() bool { return s.store(t) == config.StoreReport{} })
 
-	must(t, server.Pause())
+	must(t, server.Pause(t.Context()))
 	s.pull(t, 0)
 	s.pull(t, 1)
 	eventually(t, "it is shown", func() bool {
