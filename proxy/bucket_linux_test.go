@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,7 +49,7 @@ func TestImagesArePulledWhateverBecomesOfTheBucket(t *testing.T) {
 	s.pull(t, 0)
 	eventually(t, "all is well", func() bool { return s.store(t) == config.StoreReport{} })
 
-	must(t, server.Pause())
+	must(t, server.Pause(t.Context()))
 	s.pull(t, 0)
 	s.pull(t, 1)
 	eventually(t, "it is shown", func() bool {
@@ -74,6 +75,36 @@ func TestImagesArePulledWhateverBecomesOfTheBucket(t *testing.T) {
 	again.stop()
 	must(t, <-again.ended)
 	s.running = was
+}
+
+func TestClientsAreSentToTheBucketWhereThatIsWanted(t *testing.T) {
+	server := bucketServer(t)
+	defer func() { must(t, server.Stop()) }()
+	s := openShopWith(t, server.File(bucket, ""), 1, func(upstream string) *running {
+		content := strings.Replace(inBucket(t, upstream, server.Endpoint()), "maxSize: 1Gi", "maxSize: 1Gi, redirects: true", 1)
+		return runWith(t, content, proxy.Limits{})
+	})
+	s.keep(t, 0)
+	s.pull(t, 0) // follows where it is sent
+	layer := "http://" + s.RegistryAddr().String() + "/v2/library/app/blobs/" + s.layers[0].String()
+	small := "http://" + s.RegistryAddr().String() + "/v2/library/app/blobs/" + s.objects[0][1].String()
+	for name, tc := range map[string]struct {
+		method, url string
+		want        int
+	}{
+		"a layer that is wanted": {http.MethodGet, layer, http.StatusTemporaryRedirect}, "one that is asked about": {http.MethodHead, layer, http.StatusOK},
+		"what is small": {http.MethodGet, small, http.StatusOK},
+	} {
+		request, err := http.NewRequestWithContext(t.Context(), tc.method, tc.url, http.NoBody)
+		must(t, err)
+		answer, err := s.transport.RoundTrip(request)
+		must(t, err)
+		must(t, answer.Body.Close())
+		sent := strings.HasPrefix(answer.Header.Get("Location"), server.Endpoint()+"/"+bucket+"/")
+		if answer.StatusCode != tc.want || sent != (tc.want == http.StatusTemporaryRedirect) || answer.Header.Get("Docker-Content-Digest") == "" {
+			t.Errorf("%s: got %d, %v", name, answer.StatusCode, answer.Header)
+		}
+	}
 }
 
 func TestReplicasShareABucket(t *testing.T) {

@@ -34,7 +34,12 @@ func openContent(cfg config.StoreConfiguration) (content, error) {
 	}
 	options.Scratch = directory
 	bucket, err := s3store.Open(context.Background(), options)
-	return content{Store: bucket, bucket: bucket}, err
+	if err != nil {
+		return content{}, err
+	}
+	c := content{Store: bucket, bucket: bucket}
+	c.configure(cfg)
+	return c, nil
 }
 
 func bucketOptions(cfg *config.S3StoreConfiguration) (s3store.Options, error) {
@@ -77,6 +82,7 @@ func bucketTransport(secure *tls.Config) *http.Transport {
 func (c content) configure(cfg config.StoreConfiguration) {
 	if c.bucket != nil && cfg.S3 != nil {
 		c.bucket.SetMaxSize(cfg.S3.MaxSize.Value())
+		c.bucket.SetRedirects(cfg.S3.Redirects)
 	}
 }
 

@@ -54,6 +54,12 @@ type S3Storage struct {
 	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('1Mi')) >= 0",message="spec.storage.s3.maxSize must be at least 1Mi"
 	MaxSize resource.Quantity `json:"maxSize"`
 
+	// redirects sends nodes to the bucket for what is larger than 64 KiB, by signed URLs that are good for ten minutes. Nodes
+	// must reach the endpoint and trust its certificate; one that does not pulls from the upstream. Default: false, and the hub
+	// sends everything itself.
+	// +optional
+	Redirects bool `json:"redirects,omitempty"`
+
 	// scratch is space on the Pod where images are until they are whole, and uploaded.
 	// +optional
 	// +kubebuilder:default={}

@@ -130,7 +130,7 @@ func inBucket() *v1alpha1.RegistryHub {
 		Endpoint: "https://s3.eu-central-1.amazonaws.com", Region: "eu-central-1", Bucket: "images",
 		CredentialsSecretRef: v1alpha1.SecretReference{Name: "images-bucket"},
 		CABundleRef:          &v1alpha1.CABundleReference{Kind: v1alpha1.CABundleConfigMap, Name: "corp-ca", Key: "ca.crt"},
-		MaxSize:              resource.MustParse("500Gi"), Scratch: v1alpha1.S3Scratch{SizeLimit: new(resource.MustParse("20Gi"))},
+		MaxSize:              resource.MustParse("500Gi"), Scratch: v1alpha1.S3Scratch{SizeLimit: new(resource.MustParse("20Gi"))}, Redirects: true,
 	}
 	return hub
 }

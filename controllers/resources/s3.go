@@ -25,7 +25,7 @@ func bucketConfiguration(hub *v1alpha1.RegistryHub) *configv1alpha1.S3StoreConfi
 	}
 	configuration := &configv1alpha1.S3StoreConfiguration{
 		Endpoint: s3.Endpoint, Region: s3.Region, Bucket: s3.Bucket, Prefix: cmp.Or(s3.Prefix, hub.Name),
-		CredentialsDirectory: bucketCredentialsDirectory, MaxSize: s3.MaxSize,
+		CredentialsDirectory: bucketCredentialsDirectory, MaxSize: s3.MaxSize, Redirects: s3.Redirects,
 	}
 	if s3.CABundleRef != nil {
 		configuration.CAFile = path.Join(bucketCADirectory, s3.CABundleRef.Key)

@@ -90,8 +90,15 @@ func (s *Server) MakeBucket(name string) error {
 // File is where an object of a bucket lies: what happens to the file happens to the object.
 func (s *Server) File(bucket, key string) string { return filepath.Join(s.data, bucket, key) }
 
-// Pause has the server answer nothing, while its connections stay, until Resume.
-func (s *Server) Pause() error { return s.process.Process.Signal(syscall.SIGSTOP) }
+// Pause has the server answer nothing, while its connections stay, until Resume. It returns when that is so.
+func (s *Server) Pause(ctx context.Context) error {
+	if err := s.process.Process.Signal(syscall.SIGSTOP); err != nil {
+		return fmt.Errorf("pausing the S3 server: %w", err)
+	}
+	for answers(ctx, s.Endpoint()) { // its threads do not stop at once
+	}
+	return ctx.Err()
+}
 
 // Resume ends a Pause.
 func (s *Server) Resume() error { return s.process.Process.Signal(syscall.SIGCONT) }

@@ -67,6 +67,9 @@ func (m *Mirror) serveObject(ctx context.Context, b blobRequest, object store.Ob
 		return err
 	}
 	m.Metrics.Lookup("blob", metrics.Hit)
+	if m.redirect(ctx, b, object) {
+		return nil
+	}
 	writeBlobHeader(b.w, b.source, p)
 	if b.r.Method == http.MethodHead || p.Length() == 0 {
 		return nil

@@ -89,7 +89,8 @@ func TestWhatIsRefusedOfABucket(t *testing.T) {
 			NewWithT(t).Expect(k8s.Create(t.Context(), object, client.DryRunAll)).To(MatchError(ContainSubstring(tc.want)))
 		})
 	}
-	NewWithT(t).Expect(k8s.Create(t.Context(), parse(t, bucketHub), client.DryRunAll)).To(Succeed())
+	several := strings.Replace(bucketHub, "mode: Mirror", "mode: Mirror\n  proxy: {replicas: 2}", 1)
+	NewWithT(t).Expect(k8s.Create(t.Context(), parse(t, several), client.DryRunAll)).To(Succeed())
 }
 
 func TestWhatCannotBeChangedOfABucket(t *testing.T) {

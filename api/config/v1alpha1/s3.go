@@ -39,6 +39,10 @@ type S3StoreConfiguration struct {
 	// least 1Mi. Required.
 	MaxSize resource.Quantity `json:"maxSize"`
 
+	// Redirects answers a client that wants more than 64 KiB with a signed URL of the bucket, good for ten minutes. Clients must
+	// reach the endpoint and trust its certificate. Default: false, and everything is sent by the proxy.
+	Redirects bool `json:"redirects,omitempty"`
+
 	// MaxScratch is how many bytes fills may take of store.directory until they are uploaded; what has no room streams
 	// through uncached. At least 1Mi. Default: as many as its file system has.
 	MaxScratch *resource.Quantity `json:"maxScratch,omitempty"`
@@ -91,7 +95,7 @@ func validateLeastSize(field string, size *resource.Quantity) error {
 	return nil
 }
 
-// startFields are what a proxy reads of a bucket when it starts: all but its size.
+// startFields are what a proxy reads of a bucket when it starts: all but its size and redirects.
 func (s *S3StoreConfiguration) startFields() []startField {
 	if s == nil {
 		s = &S3StoreConfiguration{}

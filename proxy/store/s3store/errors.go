@@ -65,6 +65,9 @@ func (b *bucket) given(caller context.Context, err error) error {
 	if caller.Err() != nil {
 		return caller.Err()
 	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		err = errStalled // not the caller's end, for which it would be taken
+	}
 	if !answered(err) {
 		b.gate.shut(err)
 	}

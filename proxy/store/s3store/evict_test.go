@@ -3,10 +3,12 @@ package s3store_test
 import (
 	"errors"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/registryhub/registryhub/hack/s3server"
 	"github.com/registryhub/registryhub/proxy/store"
@@ -84,6 +86,25 @@ func TestOneReplicaIsElectedUntilItIsSilent(t *testing.T) {
 	})
 }
 
+func TestOneOfManyWhoStandAtOnceIsElected(t *testing.T) {
+	p := newPlace(t)
+	var elected atomic.Int32
+	var group errgroup.Group
+	for range 8 {
+		replica := p.elsewhere(t).open(t)
+		group.Go(func() error {
+			if replica.Elected(t.Context()) {
+				elected.Add(1)
+			}
+			return nil
+		})
+	}
+	must(t, group.Wait())
+	if got := elected.Load(); got != 1 {
+		t.Errorf("%d are elected, want one", got)
+	}
+}
+
 func TestElectionNeedsTheServer(t *testing.T) {
 	p := newPlace(t)
 	p.bucket = "no-such-bucket"
@@ -139,16 +160,17 @@ func accessed(t *testing.T, s store.Evictable, d digest.Digest) (at time.Time) {
 	return at
 }
 
-// await asks until it is so, or the test has run for too long.
+// await asks until it is so, or has waited for far too long.
 func await(t *testing.T, what string, so func() bool) {
 	t.Helper()
+	inVain := time.After(time.Minute)
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for !so() {
 		select {
 		case <-tick.C:
-		case <-t.Context().Done():
-			t.Fatalf("not so: %s", what)
+		case <-inVain:
+			t.Fatalf("waited in vain: %s", what)
 		}
 	}
 }

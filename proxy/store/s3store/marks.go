@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/minio/minio-go/v7"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -33,7 +32,7 @@ func (m *marks) mark(ctx context.Context, s *Store, d digest.Digest, age time.Du
 	ctx = context.WithoutCancel(ctx)
 	go func() {
 		defer close(done)
-		if err := s.bucket.write(ctx, s.keys.mark(d), nil, minio.PutObjectOptions{}); err != nil {
+		if err := s.bucket.write(ctx, s.keys.mark(d), nil, withSize(0)); err != nil {
 			m.forget(d)
 		}
 	}()

@@ -21,7 +21,11 @@ const headSize = 64 << 10
 const sizeKey = "Registryhub-Size"
 
 func withSize(size int64) minio.PutObjectOptions {
-	return minio.PutObjectOptions{UserMetadata: map[string]string{sizeKey: strconv.FormatInt(size, 10)}, ContentType: "application/octet-stream"}
+	return minio.PutObjectOptions{
+		UserMetadata: map[string]string{sizeKey: strconv.FormatInt(size, 10)}, ContentType: "application/octet-stream",
+		// A signed body has an end of its own, which versitygw 1.8.0 takes for the next request when there is nothing before it.
+		DisableContentSha256: size == 0,
+	}
 }
 
 // Open implements store.Content.
@@ -98,11 +102,10 @@ func (o *object) Section(ctx context.Context, offset, length int64) (io.ReadClos
 	}
 	offset = min(offset, o.size)
 	length = min(length, o.size-offset)
-	inMemory := min(int64(len(o.head)), offset+length) - offset
+	inMemory := max(0, min(int64(len(o.head)), offset+length)-offset)
 	if inMemory == length {
-		return io.NopCloser(bytes.NewReader(o.head[offset : offset+length])), nil
+		return io.NopCloser(bytes.NewReader(o.head[min(offset, int64(len(o.head))):][:length])), nil
 	}
-	inMemory = max(0, inMemory)
 	rest, err := o.rest(ctx, offset+inMemory, length-inMemory)
 	if err != nil || inMemory == 0 {
 		return rest, err

@@ -3,8 +3,6 @@ package s3store
 import (
 	"context"
 	"fmt"
-
-	"github.com/minio/minio-go/v7"
 )
 
 // Probe implements store.Prober. It asks also a server that nothing else asks for now, and has it asked again when it answers.
@@ -23,7 +21,7 @@ func (s *Store) writeAndRemove(ctx context.Context) error {
 	ungated := s.bucket
 	ungated.gate = &gate{}
 	key := s.keys.probe(s.process)
-	err := ungated.write(ctx, key, nil, minio.PutObjectOptions{})
+	err := ungated.write(ctx, key, nil, withSize(0))
 	if err == nil {
 		err = ungated.remove(ctx, key)
 	}

@@ -101,6 +101,7 @@ type Store struct {
 	uploads   chan struct{} // taken by parts on their way
 	process   string        // names this process among those that share the bucket
 	maxSize   atomic.Int64
+	redirects atomic.Bool
 	transport *http.Transport
 }
 
