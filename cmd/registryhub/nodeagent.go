@@ -33,6 +33,7 @@ func newNodeAgentCommand() *cobra.Command {
 	flags.StringVar(&options.RunDirectory, "run-directory", "/run/registryhub", "directory of the agent's own, at the same path as on the node, which a reboot empties")
 	flags.StringVar(&options.ClientCertificateDirectory, "client-certificate-directory", "", "directory that holds tls.crt and tls.key, the certificate that nodes show to hubs")
 	flags.StringVar(&options.HealthAddress, "health-address", "127.0.0.1:20254", "address that serves /healthz and /readyz")
+	flags.StringVar(&options.MetricsAddress, "metrics-address", "0", "address that serves /metrics, in the node's network; 0 for nowhere")
 	flags.DurationVar(&options.CanaryInterval, "canary-interval", 0, "how long a proof is believed that the container runtime pulls through a hub; 0: nothing is proven, and the runtime's socket is not used")
 	flags.IntVarP(&verbosity, "verbosity", "v", 0, "0 tells what changed, 1 why, 2 each step")
 	cobra.CheckErr(cmd.MarkFlagRequired("node-name"))

@@ -10,6 +10,7 @@
 package nodeagent
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -18,6 +19,7 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/registryhub/registryhub/controllers/nodeagent/certsd"
 	"github.com/registryhub/registryhub/controllers/nodeagent/probe"
@@ -33,6 +35,9 @@ const apiTimeout = 5 * time.Second
 // shutdownTimeout is how long watches and probes have to end. With the API server away they take all of it.
 const shutdownTimeout = 2 * time.Second
 
+// nowhere is the address of what is not served.
+const nowhere = "0"
+
 // Options are the agent's flags.
 type Options struct {
 	// NodeName is the node it runs on.
@@ -45,10 +50,14 @@ type Options struct {
 	ClientCertificateDirectory string
 	// HealthAddress serves /healthz and /readyz. The agent is in the host's network, so it is a loopback address.
 	HealthAddress string
+	// MetricsAddress serves /metrics, to whoever reaches it. The agent is in the host's network. Default: "0", nowhere.
+	MetricsAddress string
 	// CanaryInterval is how long a proof that the runtime pulls through a hub is believed. 0: nothing is proven, and the
 	// runtime is asked nothing.
 	CanaryInterval time.Duration
 }
+
+func (o Options) metricsAddress() string { return cmp.Or(o.MetricsAddress, nowhere) }
 
 // Run runs the agent until the context ends. It keeps its files then, so that a restart or an upgrade costs no pull,
 // unless it is being uninstalled: then it restores the node.
@@ -65,6 +74,13 @@ func Run(ctx context.Context, api *rest.Config, options Options, log logr.Logger
 		return fmt.Errorf("setting up the agent of node %s: %w", options.NodeName, err)
 	}
 	defer keeper.proving.end()
+	if options.metricsAddress() != nowhere {
+		unregister, err := keeper.metrics.Register(ctrlmetrics.Registry)
+		defer unregister()
+		if err != nil {
+			return fmt.Errorf("registering the metrics of the agent of node %s: %w", options.NodeName, err)
+		}
+	}
 	r := &reconciler{client: mgr.GetClient(), options: options, keeper: keeper}
 	if err := r.setUp(mgr); err != nil {
 		return fmt.Errorf("setting up the agent of node %s: %w", options.NodeName, err)

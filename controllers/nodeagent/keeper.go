@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/registryhub/registryhub/controllers/nodeagent/certsd"
+	"github.com/registryhub/registryhub/controllers/nodeagent/metrics"
 	"github.com/registryhub/registryhub/controllers/nodeagent/probe"
 )
 
@@ -47,6 +48,8 @@ type keeper struct {
 	proving *proving
 	// roots are the runtime's other directories of hosts.
 	roots laterRoots
+	// metrics are told of each pass.
+	metrics *metrics.Metrics
 
 	// heard wakes it; news gets an event after each pass.
 	heard   chan struct{}
@@ -63,7 +66,7 @@ type keeper struct {
 
 func newKeeper(files certsDirectory, tls *nodeTLS, prober prober, memory memory, log logr.Logger) *keeper {
 	return &keeper{
-		files: files, tls: tls, prober: prober, memory: memory, log: log,
+		files: files, tls: tls, prober: prober, memory: memory, log: log, metrics: metrics.New(),
 		heard: make(chan struct{}, 1), news: make(chan event.GenericEvent, 1),
 	}
 }
@@ -121,6 +124,7 @@ func (k *keeper) run(ctx context.Context) {
 
 // pass makes the files what they should be now, and says when to look again.
 func (k *keeper) pass() time.Duration {
+	began := time.Now()
 	k.mu.Lock()
 	known := k.known
 	k.mu.Unlock()
@@ -147,6 +151,7 @@ func (k *keeper) pass() time.Duration {
 	o.proofs = k.proving.follow(w, files, o.failed)
 	k.keep(*known)
 	k.tell(w.revision, result, o.err)
+	k.metrics.Passed(time.Since(began), len(result.Written), len(result.Withdrawn), o.err, o.figures(files))
 	k.conclude(o)
 	if o.err != nil {
 		return retryInterval

@@ -31,7 +31,7 @@ func newManager(api *rest.Config, options Options, log logr.Logger) (manager.Man
 		Logger:                  log,
 		MapperProvider:          newMapper,
 		Cache:                   watched(options),
-		Metrics:                 metricsserver.Options{BindAddress: "0"},
+		Metrics:                 metricsserver.Options{BindAddress: options.metricsAddress()},
 		HealthProbeBindAddress:  options.HealthAddress,
 		GracefulShutdownTimeout: new(shutdownTimeout),
 	})

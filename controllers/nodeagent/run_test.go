@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/registryhub/registryhub/api/v1alpha1"
 )
@@ -101,6 +102,21 @@ func (s *apiServer) watch(w http.ResponseWriter, r *http.Request, object client.
 	<-r.Context().Done()
 }
 
+// tellsMetrics says whether an agent's metrics are among those that the process serves.
+func tellsMetrics(t *testing.T) bool {
+	t.Helper()
+	families, err := ctrlmetrics.Registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() == "registryhub_agent_passes_total" {
+			return true
+		}
+	}
+	return false
+}
+
 // TestRunAsksForThreeObjectsAndRestoresTheNodeWhenUninstalled is the whole agent: it wires, reports, and finds at its
 // end that its DaemonSet is gone.
 func TestRunAsksForThreeObjectsAndRestoresTheNodeWhenUninstalled(t *testing.T) {
@@ -108,7 +124,7 @@ func TestRunAsksForThreeObjectsAndRestoresTheNodeWhenUninstalled(t *testing.T) {
 	server, api := newAPIServer(t)
 	b := newBench(t)
 	options := b.reconciler.options
-	options.HealthAddress = "127.0.0.1:0"
+	options.HealthAddress, options.MetricsAddress = "127.0.0.1:0", "127.0.0.1:0"
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- Run(ctx, api, options, logr.Discard()) }()
@@ -116,9 +132,15 @@ func TestRunAsksForThreeObjectsAndRestoresTheNodeWhenUninstalled(t *testing.T) {
 	if got := b.hosts(); !cmp.Equal(got, []string{"docker.io"}) {
 		t.Errorf("wired %q", got)
 	}
+	if !tellsMetrics(t) {
+		t.Error("the agent tells no metrics")
+	}
 	stop()
 	if err := <-ended; err != nil {
 		t.Errorf("Run: %v", err)
+	}
+	if tellsMetrics(t) {
+		t.Error("the agent tells metrics after its end")
 	}
 	if got := b.hosts(); !cmp.Equal(got, []string{}) {
 		t.Errorf("after the end: %q", got)

@@ -77,7 +77,7 @@ func agentContainer(settings Settings, agent configv1alpha1.NodeAgentConfigurati
 	for _, mount := range mounts {
 		container.WithVolumeMounts(mount.mount)
 	}
-	return container
+	return withMetrics(container, agent)
 }
 
 func hostDirectory(name, directory string) *corev1ac.VolumeApplyConfiguration {

@@ -140,12 +140,15 @@ func TestGolden(t *testing.T) {
 	agent := configv1alpha1.NodeAgentConfiguration{CertsDirectory: "/etc/containerd/certs.d", RunDirectory: "/run/registryhub"}
 	proving := agent
 	proving.Canary = configv1alpha1.CanaryConfiguration{Enabled: new(true), Interval: &metav1.Duration{Duration: time.Hour}}
+	told := agent
+	told.MetricsAddress = ":20255"
 	cases := map[string]any{
 		"deployment-plain":      resources.Deployment(plain(), settings, "hash", nil),
 		"deployment-rich":       resources.Deployment(rich(), settings, "hash", nil),
 		"deployment-several":    resources.Deployment(several(), settings, "hash", nil),
 		"deployment-bucket":     resources.Deployment(inBucket(), settings, "hash", nil),
 		"poddisruptionbudget":   resources.PodDisruptionBudget(several(), settings),
+		"daemonset-metrics":     resources.DaemonSet(settings, told),
 		"service":               resources.Service(plain(), settings),
 		"persistentvolumeclaim": resources.PersistentVolumeClaim(plain(), settings, nil, resource.MustParse("100Gi")),
 		"daemonset":             resources.DaemonSet(settings, proving),

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	managermetrics "github.com/registryhub/registryhub/controllers/metrics"
+	agentmetrics "github.com/registryhub/registryhub/controllers/nodeagent/metrics"
 	proxymetrics "github.com/registryhub/registryhub/proxy/metrics"
 )
 
@@ -52,6 +53,7 @@ func parts() map[string][]prometheus.Collector {
 	proxymetrics.New(&proxy)
 	return map[string][]prometheus.Collector{
 		"proxy":   proxy.collectors,
+		"agent":   agentmetrics.New().Collectors(),
 		"manager": managermetrics.NewManager(nil, nil).Collectors(),
 	}
 }

@@ -10,11 +10,15 @@ type limits struct {
 }
 
 func newLimits() limits {
-	return limits{
+	l := limits{
 		connections: gauge("open_connections", "Connections of clients that are open."),
 		turnedAway:  counters("turned_away_total", "Requests answered 503, and connections closed, because there were too many, by limit (requests, connections).", "limit"),
 		stalled:     counter("stalled_clients_total", "Connections that were cut because the client took nothing for five minutes."),
 	}
+	for _, limit := range []string{"requests", "connections"} {
+		l.turnedAway.WithLabelValues(limit) // 0 is a figure too, as in upkeep
+	}
+	return l
 }
 
 // Connections tells how many connections of clients are open.

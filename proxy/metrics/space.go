@@ -16,7 +16,7 @@ type space struct {
 }
 
 func newSpace() space {
-	return space{
+	s := space{
 		capacityBytes:  gauge("store_capacity_bytes", "Bytes that the store's file system has for it."),
 		usedBytes:      gauge("store_used_bytes", "Bytes of the store's file system that are taken, by whomever."),
 		capacityInodes: gauge("store_capacity_inodes", "Files that the store's file system can hold; 0: no limit."),
@@ -25,6 +25,11 @@ func newSpace() space {
 		evictedBytes:   counters("evicted_bytes_total", "Bytes had back by removing objects, by reason (watermark, full, idle).", "reason"),
 		lastEviction:   gauge("last_eviction_timestamp_seconds", "When something was last removed from the store; 0: not since the start."),
 	}
+	for _, reason := range []string{"watermark", "full", "idle"} {
+		s.evictedObjects.WithLabelValues(reason) // 0 is a figure too, as in upkeep
+		s.evictedBytes.WithLabelValues(reason)
+	}
+	return s
 }
 
 func (s space) collectors() []prometheus.Collector {

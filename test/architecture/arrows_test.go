@@ -56,6 +56,7 @@ var arrows = []struct {
 	{"controllers/nodeagent/tlsfiles", nil},
 	{"controllers/nodeagent/runtime", nil},
 	{"controllers/nodeagent/cri", nil},
+	{"controllers/nodeagent/metrics", nil},
 	{"controllers/nodeagent/proof", []string{"api/config"}},
 	{"controllers/nodeagent/doctor", []string{"api/v1alpha1", "controllers/nodeagent/runtime"}},
 	{"controllers/nodeagent", []string{"api", "controllers/internal", "controllers/nodeagent"}},
@@ -69,7 +70,7 @@ var arrows = []struct {
 	{"controllers/registryhub", []string{"api", "controllers/internal", "controllers/resources", "controllers/nodes", "controllers/proxies"}},
 	{"controllers", []string{"api", "controllers"}},
 	{"cmd/registryhub", []string{"api", "controllers", "proxy"}},
-	{"hack/metrics", []string{"controllers/metrics", "proxy/metrics"}},
+	{"hack/metrics", []string{"controllers/metrics", "controllers/nodeagent/metrics", "proxy/metrics"}},
 	{"hack", []string{"hack", "api"}},
 }
 

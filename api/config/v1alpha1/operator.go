@@ -77,6 +77,10 @@ type NodeAgentConfiguration struct {
 
 	// Canary says how nodes prove that their runtimes pull through the hubs.
 	Canary CanaryConfiguration `json:"canary,omitempty"`
+
+	// MetricsAddress is where each agent serves /metrics, in the network of its node: host:port, such as 127.0.0.1:20255, or
+	// :20255 for every address of the node. Whoever reaches it reads names of hubs, and is not asked who it is. Default: nowhere.
+	MetricsAddress string `json:"metricsAddress,omitempty"`
 }
 
 // Default fills in what was left out.
@@ -102,6 +106,7 @@ func (c *OperatorConfiguration) Validate() error {
 		validateDirectory("nodeAgent.runDirectory", c.NodeAgent.RunDirectory),
 		c.Certificates.validate("certificates"),
 		c.NodeAgent.Canary.validate("nodeAgent.canary"),
+		validateMetricsAddress("nodeAgent.metricsAddress", c.NodeAgent.MetricsAddress),
 		validateNotNegative("nodeGracePeriod", c.NodeGracePeriod),
 		validateNotNegative("withdrawTimeout", c.WithdrawTimeout),
 		c.StartupTaint.validate("startupTaint"),

@@ -23,6 +23,8 @@ type module struct {
 	commands string
 	// ldflags returns the linker flags that tell the programs their version.
 	ldflags func(version string) string
+	// tags are build tags, none by default.
+	tags string
 }
 
 var kubernetes = module{
@@ -72,7 +74,7 @@ func (s *Store) build(ctx context.Context, m module, folder string, names ...str
 		return "", fmt.Errorf("reading %s: %w", source, err)
 	}
 	flags := "-s -w " + m.ldflags(release)
-	stamp := stampOf(pinned, flags)
+	stamp := stampOf(pinned, flags+m.tags)
 	return target, s.alone(folder, func() error {
 		missing := outdated(target, stamp, names)
 		if len(missing) == 0 {
@@ -85,7 +87,7 @@ func (s *Store) build(ctx context.Context, m module, folder string, names ...str
 // compile builds the programs called names to the folder target.
 func (s *Store) compile(ctx context.Context, m module, release, flags, stamp, target string, names []string) error {
 	s.Step("building %s %s: %s (minutes, once)", path.Base(m.folder), release, strings.Join(names, ", "))
-	args := []string{"build", "-v", "-trimpath", "-ldflags", flags, "-o", target + "/"}
+	args := []string{"build", "-v", "-trimpath", "-tags", m.tags, "-ldflags", flags, "-o", target + "/"}
 	for _, name := range names {
 		args = append(args, m.commands+"/"+name)
 	}
