@@ -2,6 +2,7 @@ package nodes
 
 import (
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 
@@ -20,7 +21,7 @@ func WantedEntry(hub *v1alpha1.RegistryHub, endpoint string, conflicts []Conflic
 		Hosts:             uncontested(hub, conflicts),
 		AllowedHosts:      resources.AllowedHosts(hub),
 		Endpoint:          endpoint,
-		ClientCertificate: resources.PullAccess(hub) == v1alpha1.PullNodes,
+		ClientCertificate: resources.PullAccess(hub) == v1alpha1.PullNodes && strings.HasPrefix(endpoint, "https:"),
 		DialTimeout:       hub.Spec.Nodes.DialTimeout,
 		Selector:          hub.Spec.Nodes.Selector,
 		AdoptForeign:      hub.Spec.Nodes.ForeignConfig == v1alpha1.ForeignConfigAdopt,
@@ -76,7 +77,7 @@ func FindEntry(configuration *configv1alpha1.NodeConfiguration, hub *v1alpha1.Re
 func nextEntry(hub *v1alpha1.RegistryHub, present *configv1alpha1.NodeHub, conflicts []Conflict, refused []Need) *configv1alpha1.NodeHub {
 	wanted := WantedEntry(hub, hub.Status.Endpoint, conflicts, refused)
 	if !conditions.IsTrue(hub.Status.Conditions, v1alpha1.ConditionProxyAvailable, hub.Generation) {
-		if present == nil || !awaits(present, &wanted) {
+		if present == nil || !awaits(hub, present, &wanted) {
 			return nil
 		}
 		wanted.Hosts = slices.DeleteFunc(wanted.Hosts, func(host string) bool {
@@ -90,14 +91,19 @@ func nextEntry(hub *v1alpha1.RegistryHub, present *configv1alpha1.NodeHub, confl
 }
 
 // awaits makes what is wanted of a hub whose proxy does not serve go with what the nodes have, and says whether it can. The
-// upstream is not taken from the nodes meanwhile; they get it back at once. A hub without fallback that has moved stays where
-// it was: withdrawn, it would let pulls past.
-func awaits(present, wanted *configv1alpha1.NodeHub) bool {
+// upstream is not taken from the nodes meanwhile; they get it back at once, and they show the certificate that they showed. A
+// hub without fallback that has moved stays where it was: withdrawn, it would let pulls past; so does one that is served there.
+func awaits(hub *v1alpha1.RegistryHub, present, wanted *configv1alpha1.NodeHub) bool {
 	if !present.Stays() {
 		wanted.Fallback = present.Fallback
 	}
-	if present.Endpoint != wanted.Endpoint && !wanted.Stays() {
+	former := hub.Status.FormerEndpoint
+	served := former != nil && former.URL == present.Endpoint
+	if present.Endpoint != wanted.Endpoint && !wanted.Stays() && !served {
 		return false
+	}
+	if present.Endpoint != wanted.Endpoint || present.ClientCertificate {
+		wanted.ClientCertificate = present.ClientCertificate
 	}
 	wanted.Endpoint = present.Endpoint
 	return true

@@ -32,7 +32,7 @@ func configurationInForce(s *scope) metav1.Condition {
 	}
 	for _, report := range s.reports {
 		switch {
-		case report.ServesWith(s.configHash):
+		case s.isServedBy(report):
 		case report.Refuses(s.configHash):
 			return no(v1alpha1.ReasonConfigurationRefused, "the proxy serves with its configuration of before, and refuses the present one: "+inOneLine(report.Refused.Reason))
 		default:
@@ -43,6 +43,11 @@ func configurationInForce(s *scope) metav1.Condition {
 		return no(v1alpha1.ReasonConfigurationPending, pending)
 	}
 	return conditions.True(v1alpha1.ConditionProxyAvailable, v1alpha1.ReasonAvailable, "the proxy serves with the wanted configuration")
+}
+
+// isServedBy says whether a Pod serves all that is wanted. One that has not left a former endpoint yet does.
+func (s *scope) isServedBy(report proxies.Report) bool {
+	return report.ServesWith(s.configHash) || s.movingHash != "" && report.InForce == s.movingHash && report.Refused == nil
 }
 
 func notInForce(report proxies.Report) string {

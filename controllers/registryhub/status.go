@@ -25,7 +25,7 @@ func nextStatus(s *scope) v1alpha1.RegistryHubStatus {
 	status := *s.hub.Status.DeepCopy()
 	status.ObservedGeneration = s.hub.Generation
 	if s.hub.DeletionTimestamp.IsZero() {
-		status.Endpoint = s.endpoint()
+		status.Endpoint, status.FormerEndpoint = s.endpoint(), s.formerEndpoint()
 		status.Access = v1alpha1.AccessStatus{Pull: resources.PullAccess(s.hub)}
 		status.Upstreams = resources.Upstreams(s.hub)
 		status.Storage = storageStatus(s.claim)
