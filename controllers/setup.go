@@ -121,6 +121,7 @@ func setup(mgr manager.Manager, configuration *configv1alpha1.OperatorConfigurat
 			Settings:        settings,
 			NodeGracePeriod: configuration.NodeGracePeriod.Duration,
 			WithdrawTimeout: configuration.WithdrawTimeout.Duration,
+			EndpointOverlap: configuration.EndpointOverlap.Duration,
 
 			CertificateLifetime: configuration.Certificates.Lifetime.Duration,
 		},

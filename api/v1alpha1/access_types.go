@@ -1,27 +1,5 @@
 package v1alpha1
 
-// EndpointScheme is the protocol of a hub's endpoint.
-// +kubebuilder:validation:Enum=HTTPS;HTTP
-type EndpointScheme string
-
-// The protocols of a hub's endpoint.
-const (
-	EndpointHTTPS EndpointScheme = "HTTPS"
-	EndpointHTTP  EndpointScheme = "HTTP"
-)
-
-// EndpointSpec says how nodes reach a hub.
-// Example: {scheme: HTTPS}.
-type EndpointSpec struct {
-	// scheme of the endpoint. HTTPS: the operator issues the hub's certificate and gives its certificate authority to
-	// the nodes. HTTP: who can listen between a node and the hub sees what is pulled; the bytes are held to their
-	// digests all the same, tags are not. It cannot be changed. Default: HTTPS.
-	// +optional
-	// +kubebuilder:default=HTTPS
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec.endpoint.scheme cannot be changed; make another hub"
-	Scheme EndpointScheme `json:"scheme,omitempty"`
-}
-
 // PullAccess says who may pull from a hub.
 // +kubebuilder:validation:Enum=Nodes;Anyone
 type PullAccess string

@@ -20,6 +20,11 @@ type RegistryHubStatus struct {
 	// +optional
 	Endpoint string `json:"endpoint,omitempty"`
 
+	// formerEndpoint is where nodes were led before the hub moved. It is served as before while nodes that count are led
+	// there, and for a while after, so that pulls that began there can end; then it is absent.
+	// +optional
+	FormerEndpoint *FormerEndpoint `json:"formerEndpoint,omitempty"`
+
 	// access is who may use the hub, what the operator chose by itself included.
 	// +optional
 	Access AccessStatus `json:"access,omitempty"`

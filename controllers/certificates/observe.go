@@ -61,9 +61,7 @@ func (r *Reconciler) holders(ctx context.Context) ([]pki.Holder, error) {
 	}
 	names := []string{configv1alpha1.NodeClientSecretName}
 	for i := range hubs.Items {
-		if resources.HasTLS(&hubs.Items[i]) {
-			names = append(names, resources.CertificateName(&hubs.Items[i]))
-		}
+		names = append(names, resources.CertificateName(&hubs.Items[i]))
 	}
 	var holders []pki.Holder
 	for _, name := range names {

@@ -172,10 +172,59 @@ func TestTheConfigurationCarriesTheBundle(t *testing.T) {
 
 func TestAHubForNodesAloneAsksForTheirCertificate(t *testing.T) {
 	t.Parallel()
-	hubs := []v1alpha1.RegistryHub{with(hub("a", 1, "a.example"), forNodes)}
-	next := nodes.NextConfiguration(configuration(2, entry("a", 2, "a.example")), 2, hubs, nil, nil, 0, "")
+	secured := func(h *v1alpha1.RegistryHub) { h.Status.Endpoint = "https://10.0.0.1:5000" }
+	hubs := []v1alpha1.RegistryHub{with(with(hub("a", 1, "a.example"), forNodes), secured)}
+	before := entry("a", 2, "a.example")
+	before.Endpoint = "https://10.0.0.1:5000"
+	next := nodes.NextConfiguration(configuration(2, before), 2, hubs, nil, nil, 0, "")
 	if got := next.Hubs[0]; !got.ClientCertificate || got.Revision != 3 {
 		t.Errorf("%+v, want a client certificate from revision 3 on", got)
+	}
+}
+
+func TestAHubThatMovesIsNotTakenFromTheNodes(t *testing.T) {
+	t.Parallel()
+	const http, https = "http://10.0.0.1:5000", "https://10.0.0.1:5000"
+	at := func(endpoint string, certificate bool) configv1alpha1.NodeHub {
+		e := entry("a", 2, "a.example")
+		e.Endpoint, e.ClientCertificate = endpoint, certificate
+		return e
+	}
+	for name, tc := range map[string]struct {
+		present      configv1alpha1.NodeHub
+		led, former  string
+		pull         v1alpha1.PullAccess
+		serves       bool
+		wantEndpoint string
+		wantCert     bool
+		wantRevision int64
+	}{
+		"to TLS, which is not served yet":         {at(http, false), http, "", v1alpha1.PullNodes, false, http, false, 2},
+		"to TLS, which is served":                 {at(http, false), https, http, v1alpha1.PullNodes, true, https, true, 3},
+		"to TLS, and down before they know":       {at(http, false), https, http, v1alpha1.PullNodes, false, http, false, 2},
+		"from TLS, which is all there is yet":     {at(https, true), https, "", v1alpha1.PullAnyone, false, https, true, 2},
+		"from TLS, and both are served":           {at(https, true), http, https, v1alpha1.PullAnyone, true, http, false, 3},
+		"from TLS, and down before they know":     {at(https, true), http, https, v1alpha1.PullAnyone, false, https, true, 2},
+		"open to all before that is taken up":     {at(https, true), https, "", v1alpha1.PullAnyone, false, https, true, 2},
+		"for nodes alone before that is taken up": {at(https, false), https, "", v1alpha1.PullNodes, false, https, true, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := hub("a", 1, "a.example")
+			h.Status.Endpoint, h.Spec.Access.Pull = tc.led, tc.pull
+			if tc.former != "" {
+				h.Status.FormerEndpoint = &v1alpha1.FormerEndpoint{URL: tc.former}
+			}
+			if !tc.serves {
+				down(&h)
+			}
+			next := nodes.NextConfiguration(configuration(2, tc.present), 2, []v1alpha1.RegistryHub{h}, nil, nil, 0, "")
+			want := at(tc.wantEndpoint, tc.wantCert)
+			want.Revision = tc.wantRevision
+			if diff := cmp.Diff([]configv1alpha1.NodeHub{want}, next.Hubs); diff != "" {
+				t.Errorf("the nodes are told (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 

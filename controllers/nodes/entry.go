@@ -2,6 +2,7 @@ package nodes
 
 import (
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 
@@ -20,7 +21,7 @@ func WantedEntry(hub *v1alpha1.RegistryHub, endpoint string, conflicts []Conflic
 		Hosts:             uncontested(hub, conflicts),
 		AllowedHosts:      resources.AllowedHosts(hub),
 		Endpoint:          endpoint,
-		ClientCertificate: resources.PullAccess(hub) == v1alpha1.PullNodes,
+		ClientCertificate: resources.PullAccess(hub) == v1alpha1.PullNodes && strings.HasPrefix(endpoint, "https:"),
 		DialTimeout:       hub.Spec.Nodes.DialTimeout,
 		Selector:          hub.Spec.Nodes.Selector,
 		AdoptForeign:      hub.Spec.Nodes.ForeignConfig == v1alpha1.ForeignConfigAdopt,
@@ -79,7 +80,7 @@ func nextEntry(hub *v1alpha1.RegistryHub, present *configv1alpha1.NodeHub, confl
 	}
 	wanted := WantedEntry(hub, hub.Status.Endpoint, conflicts, refused)
 	if !serves(hub) {
-		if present == nil || !awaits(present, &wanted) {
+		if present == nil || !awaits(hub, present, &wanted) {
 			return nil
 		}
 		wanted.Hosts = slices.DeleteFunc(wanted.Hosts, func(host string) bool {
@@ -98,14 +99,19 @@ func serves(hub *v1alpha1.RegistryHub) bool {
 }
 
 // awaits makes what is wanted of a hub whose proxy does not serve go with what the nodes have, and says whether it can. The
-// upstream is not taken from the nodes meanwhile; they get it back at once. A hub without fallback that has moved stays where
-// it was: withdrawn, it would let pulls past.
-func awaits(present, wanted *configv1alpha1.NodeHub) bool {
+// upstream is not taken from the nodes meanwhile; they get it back at once, and they show the certificate that they showed. A
+// hub without fallback that has moved stays where it was: withdrawn, it would let pulls past; so does one that is served there.
+func awaits(hub *v1alpha1.RegistryHub, present, wanted *configv1alpha1.NodeHub) bool {
 	if !present.Stays() {
 		wanted.Fallback = present.Fallback
 	}
-	if present.Endpoint != wanted.Endpoint && !wanted.Stays() {
+	former := hub.Status.FormerEndpoint
+	served := former != nil && former.URL == present.Endpoint
+	if present.Endpoint != wanted.Endpoint && !wanted.Stays() && !served {
 		return false
+	}
+	if present.Endpoint != wanted.Endpoint || present.ClientCertificate {
+		wanted.ClientCertificate = present.ClientCertificate
 	}
 	wanted.Endpoint = present.Endpoint
 	return true

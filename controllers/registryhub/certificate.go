@@ -31,12 +31,9 @@ type certificateState struct {
 	reason, message string
 }
 
-// keepCertificate issues the hub's certificate when it is due. A bundle of authorities that has changed goes into the
+// keepCertificate issues the hub's certificate when it is due, also for plain HTTP, which the hub may leave. A bundle of authorities that has changed goes into the
 // same Secret, for the proxy to know nodes by.
 func (r *Reconciler) keepCertificate(ctx context.Context, s *scope) error {
-	if !resources.HasTLS(s.hub) {
-		return nil
-	}
 	profile, found := serverProfile(s.hub, s.service, r.Settings)
 	if !found {
 		s.certificate = certificateState{v1alpha1.ReasonAwaitingAddress, "the hub's Service has no address yet that a certificate could name"}

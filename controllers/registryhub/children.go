@@ -45,7 +45,12 @@ func (r *Reconciler) applyProxy(ctx context.Context, s *scope) (err error) {
 	if err != nil {
 		return err
 	}
+	moving, err := configv1alpha1.Encode(resources.MovingConfiguration(s.hub))
+	if err != nil {
+		return err
+	}
 	s.configHash, s.restartHash = configv1alpha1.Hash(rendered), configv1alpha1.RestartHash(configuration)
+	s.movingHash = configv1alpha1.Hash(moving)
 	if _, err = apply.ConfigMap(ctx, r.Client, resources.ProxyConfigMap(s.hub, r.Settings, rendered)); err != nil {
 		return err
 	}

@@ -34,6 +34,8 @@ type Reconciler struct {
 	Settings        resources.Settings
 	NodeGracePeriod time.Duration
 	WithdrawTimeout time.Duration
+	// EndpointOverlap is how long a hub that has moved is served where it was, at least.
+	EndpointOverlap time.Duration
 	// CertificateLifetime is how long a hub's certificate lives.
 	CertificateLifetime time.Duration
 }

@@ -34,7 +34,7 @@ func configurationInForce(s *scope) metav1.Condition {
 	}
 	for _, report := range s.reports {
 		switch {
-		case report.ServesWith(s.configHash):
+		case s.isServedBy(report):
 		case report.Refuses(s.configHash):
 			return no(v1alpha1.ReasonConfigurationRefused, "the proxy serves with its configuration of before, and refuses the present one: "+inOneLine(report.Refused.Reason))
 		default:
@@ -54,6 +54,11 @@ func serving(deployment *appsv1.Deployment) string {
 		return "the proxy serves with the wanted configuration"
 	}
 	return fmt.Sprintf("%d/%d Pods of the proxy serve, with the wanted configuration", min(deployment.Status.AvailableReplicas, wanted), wanted)
+}
+
+// isServedBy says whether a Pod serves all that is wanted. One that has not left a former endpoint yet does.
+func (s *scope) isServedBy(report proxies.Report) bool {
+	return report.ServesWith(s.configHash) || s.movingHash != "" && report.InForce == s.movingHash && report.Refused == nil
 }
 
 func notInForce(report proxies.Report) string {

@@ -23,6 +23,8 @@ type scope struct {
 	hub   *v1alpha1.RegistryHub
 	now   time.Time
 	grace time.Duration
+	// overlap is how long a hub that has moved is served where it was, and patience how much longer nodes are waited for.
+	overlap, patience time.Duration
 
 	// The hub among the others, and what the nodes make of it.
 	conflicts     []nodes.Conflict
@@ -47,6 +49,8 @@ type scope struct {
 	// configHash names what the proxy should run with, and restartHash what of it needs a start; empty while that is not
 	// known.
 	configHash, restartHash string
+	// movingHash names what the proxy ran with while the hub moved, which is all of that and the former endpoint.
+	movingHash string
 	// missing says which references lack what.
 	missing []string
 	// problem is what only a person can change.
@@ -61,7 +65,7 @@ type scope struct {
 
 // observe reads what the cluster has, from the cache.
 func (r *Reconciler) observe(ctx context.Context, hub *v1alpha1.RegistryHub) (*scope, error) {
-	s := &scope{hub: hub, now: r.Now(), grace: r.NodeGracePeriod, reports: r.Reports.Of(hub.Name)}
+	s := &scope{hub: hub, now: r.Now(), grace: r.NodeGracePeriod, overlap: r.EndpointOverlap, patience: r.WithdrawTimeout, reports: r.Reports.Of(hub.Name)}
 	hubs := &v1alpha1.RegistryHubList{}
 	if err := r.Client.List(ctx, hubs, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("listing hubs: %w", err)
@@ -107,14 +111,6 @@ func find[T client.Object](ctx context.Context, reader client.Reader, key client
 		return none, client.IgnoreNotFound(err)
 	}
 	return into, nil
-}
-
-// endpoint is where nodes reach the hub; empty while its Service has no address.
-func (s *scope) endpoint() string {
-	if s.service == nil || s.service.Spec.ClusterIP == "" || s.service.Spec.ClusterIP == corev1.ClusterIPNone {
-		return ""
-	}
-	return resources.EndpointURL(s.hub, s.service.Spec.ClusterIP)
 }
 
 // requeueIn asks for another reconcile after a while; the earliest of several askings counts.

@@ -26,7 +26,7 @@ func nextStatus(s *scope) v1alpha1.RegistryHubStatus {
 	status.ObservedGeneration = s.hub.Generation
 	if s.hub.DeletionTimestamp.IsZero() {
 		if !s.hub.Spec.Suspend { // which leaves what these say of the spec for later
-			status.Endpoint = s.endpoint()
+			status.Endpoint, status.FormerEndpoint = s.endpoint(), s.formerEndpoint()
 			status.Access = v1alpha1.AccessStatus{Pull: resources.PullAccess(s.hub)}
 			status.Upstreams = resources.Upstreams(s.hub)
 		}

@@ -28,6 +28,8 @@ func nodesWired(s *scope) metav1.Condition {
 		return no(v1alpha1.ReasonHostConflict, "an older hub has every host of this one")
 	case entry == nil:
 		return no(v1alpha1.ReasonAwaitingProxy, "the hub is written to the nodes once its proxy serves")
+	case s.moves():
+		return no(v1alpha1.ReasonWiring, "the nodes are led to the hub's new endpoint once that is served, and stay at the present one until then")
 	case !nodes.SameWiring(*entry, wanted):
 		return no(v1alpha1.ReasonWiring, "the nodes are told of the present wiring once the proxy serves it")
 	}

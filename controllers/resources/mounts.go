@@ -17,9 +17,10 @@ type mount struct {
 }
 
 func proxyMounts(hub *v1alpha1.RegistryHub) []mount {
-	mounts := []mount{cacheMount(hub), readOnly("config", proxyConfigDirectory, configVolume(hub))}
-	if HasTLS(hub) {
-		mounts = append(mounts, readOnly("tls", tlsDirectory, secretVolume(CertificateName(hub))))
+	// The certificate is there for plain HTTP too: a hub that goes over to TLS need not start anew.
+	mounts := []mount{
+		cacheMount(hub), readOnly("config", proxyConfigDirectory, configVolume(hub)),
+		readOnly("tls", tlsDirectory, secretVolume(CertificateName(hub))),
 	}
 	mounts = append(mounts, bucketMounts(hub)...)
 	if hub.Spec.Mirror == nil {

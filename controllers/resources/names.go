@@ -2,12 +2,7 @@
 // gives an intent for server-side apply, with the fields that we mean and no others.
 package resources
 
-import (
-	"net"
-	"strconv"
-
-	"github.com/registryhub/registryhub/api/v1alpha1"
-)
+import "github.com/registryhub/registryhub/api/v1alpha1"
 
 // Ports of a proxy, and their names.
 const (
@@ -43,12 +38,3 @@ type Settings struct {
 
 // ChildName is the name of each of a hub's children: a hub's name has at most 40 characters, so that it fits.
 func ChildName(hub *v1alpha1.RegistryHub) string { return "hub-" + hub.Name }
-
-// EndpointURL is where nodes reach a hub whose Service has this address.
-func EndpointURL(hub *v1alpha1.RegistryHub, clusterIP string) string {
-	scheme := "http://"
-	if HasTLS(hub) {
-		scheme = "https://"
-	}
-	return scheme + net.JoinHostPort(clusterIP, strconv.Itoa(RegistryPort))
-}

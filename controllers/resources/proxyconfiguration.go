@@ -10,10 +10,20 @@ import (
 
 // ProxyConfiguration is the file that a hub's proxy runs with.
 func ProxyConfiguration(hub *v1alpha1.RegistryHub) *configv1alpha1.ProxyConfiguration {
+	return proxyConfiguration(hub, speaksBoth(hub))
+}
+
+// MovingConfiguration is the file that a hub's proxy runs with while the hub goes over to another scheme: whoever has it
+// serves all that ProxyConfiguration asks for.
+func MovingConfiguration(hub *v1alpha1.RegistryHub) *configv1alpha1.ProxyConfiguration {
+	return proxyConfiguration(hub, true)
+}
+
+func proxyConfiguration(hub *v1alpha1.RegistryHub, both bool) *configv1alpha1.ProxyConfiguration {
 	configuration := &configv1alpha1.ProxyConfiguration{
 		Hub: hub.Name, HubUID: string(hub.UID),
 		Listen: configv1alpha1.ListenConfiguration{
-			Registry: fmt.Sprintf(":%d", RegistryPort), Diagnostics: fmt.Sprintf(":%d", DiagnosticsPort), TLS: listenTLS(hub),
+			Registry: fmt.Sprintf(":%d", RegistryPort), Diagnostics: fmt.Sprintf(":%d", DiagnosticsPort), TLS: listenTLS(hub, both),
 		},
 		Store: storeConfiguration(hub),
 	}

@@ -264,18 +264,6 @@ func TestUpstreamsOfAnyHostAreKnownWhenTheyAreAsked(t *testing.T) {
 	}
 }
 
-func TestEndpointURL(t *testing.T) {
-	t.Parallel()
-	for address, want := range map[string]string{"10.96.0.7": "http://10.96.0.7:5000", "fd00::7": "http://[fd00::7]:5000"} {
-		if got := resources.EndpointURL(plain(), address); got != want {
-			t.Errorf("EndpointURL(%s) = %s, want %s", address, got, want)
-		}
-	}
-	if got, want := resources.EndpointURL(rich(), "10.96.0.7"), "https://10.96.0.7:5000"; got != want {
-		t.Errorf("%s, want %s", got, want)
-	}
-}
-
 func TestPullAccess(t *testing.T) {
 	t.Parallel()
 	credentials := []v1alpha1.Upstream{{Name: "u", CredentialsSecretRef: &v1alpha1.SecretReference{Name: "s"}}}

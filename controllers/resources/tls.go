@@ -43,14 +43,17 @@ func hasCredentials(hub *v1alpha1.RegistryHub) bool {
 	return false
 }
 
-func listenTLS(hub *v1alpha1.RegistryHub) *configv1alpha1.ListenTLS {
-	if !HasTLS(hub) {
+// listenTLS is what a hub is served with over TLS; nil for plain HTTP. While a hub moves from plain HTTP it stays as open as it
+// was, unless what its credentials get is for nodes alone, which nobody knows to have been public before.
+func listenTLS(hub *v1alpha1.RegistryHub, both bool) *configv1alpha1.ListenTLS {
+	if !HasTLS(hub) && !both {
 		return nil
 	}
 	tls := &configv1alpha1.ListenTLS{CertificateDirectory: tlsDirectory}
 	if PullAccess(hub) == v1alpha1.PullNodes {
 		tls.ClientCAFile = tlsDirectory + "/" + configv1alpha1.BundleKey
 	}
+	tls.AlsoPlain = both && (tls.ClientCAFile == "" || !hasCredentials(hub))
 	return tls
 }
 

@@ -60,7 +60,7 @@ func TestOnlyNodesPullWhatTheHubHasCredentialsFor(t *testing.T) {
 func TestPullsGoOnWhileTheAuthorityIsReplaced(t *testing.T) {
 	s := shared
 	const host = "rotated.e2e.test"
-	s.quickenRotations(t)
+	s.configureOperator(t, "certificates: {overlap: 30s}")
 	image := s.images.push(t, "team/rotated", "v1")
 	s.applyHub(t, "rotated", host, overTLS+"  access: {pull: Nodes}\n")
 	s.awaitReady(t, "rotated")
@@ -98,9 +98,9 @@ func (s *suite) bundle(t *testing.T) string {
 	return strings.TrimSpace(s.kubectl(t, "-n", testbed.Namespace, "get", "configmap", "registryhub-ca-bundle", "-o", `jsonpath={.data.ca\.crt}`))
 }
 
-// quickenRotations makes the operator's overlap one that a test can wait for; the cluster's kubelets bring changed
-// Secrets to Pods within seconds.
-func (s *suite) quickenRotations(t *testing.T) {
+// configureOperator gives the operator more to its configuration, until the test ends, such as an overlap that a test can wait
+// for; the cluster's kubelets bring changed Secrets to Pods within seconds.
+func (s *suite) configureOperator(t *testing.T, more string) {
 	t.Helper()
 	const deployment, volume = "deployment/registryhub-manager", "jsonpath={.spec.template.spec.volumes[0].configMap.name}"
 	name := s.kubectl(t, "-n", testbed.Namespace, "get", deployment, "-o", volume)
@@ -132,7 +132,7 @@ func (s *suite) quickenRotations(t *testing.T) {
 			t.Errorf("restoring the operator's configuration: %v", err)
 		}
 	})
-	if err := set(t.Context(), was+"\ncertificates: {overlap: 30s}\n"); err != nil {
+	if err := set(t.Context(), was+"\n"+more+"\n"); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -181,7 +181,6 @@ func TestWhatCannotBeChanged(t *testing.T) {
 		"the storage class":          {"storageClassName: fast", "storageClassName: slow", "storageClassName cannot be changed"},
 		"the storage class, removed": {", storageClassName: fast", "", "storageClassName cannot be changed"},
 		"the access modes":           {"size: 10Gi", "size: 10Gi, accessModes: [ReadWriteOnce]", "accessModes cannot be changed"},
-		"the scheme":                 {"mode: Mirror", "mode: Mirror\n  endpoint: {scheme: HTTP}", "spec.endpoint.scheme cannot be changed"},
 		"a smaller volume":           {"size: 10Gi", "size: 9Gi", "size cannot shrink"},
 	} {
 		t.Run(name, func(t *testing.T) {

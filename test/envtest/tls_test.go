@@ -103,7 +103,7 @@ func TestAHubWithCredentialsIsForNodesAlone(t *testing.T) {
 	}))
 }
 
-func TestAPlainHubNeedsNoCertificate(t *testing.T) {
+func TestAPlainHubHasACertificateInReserve(t *testing.T) {
 	w := begin(t)
 	w.twoNodes()
 	w.create(hubFor("plainhttp", "plainhttp.example", ephemeral, func(hub *v1alpha1.RegistryHub) {
@@ -112,7 +112,9 @@ func TestAPlainHubNeedsNoCertificate(t *testing.T) {
 	w.ready("plainhttp")
 	w.becomes("plainhttp", v1alpha1.ConditionCertificateReady, "True/PlainHTTP")
 	w.Expect(w.get("plainhttp").Status.Endpoint).To(HavePrefix("http://"))
-	w.Expect(w.held("hub-plainhttp-tls").Name).To(BeEmpty())
+	service := &corev1.Service{}
+	w.Expect(w.child("plainhttp", service)).To(Succeed())
+	w.Expect(w.good(w.held("hub-plainhttp-tls"), service.Spec.ClusterIP, x509.ExtKeyUsageServerAuth)).To(Succeed())
 }
 
 func TestACertificateIsIssuedAnewWhenItHasTo(t *testing.T) {

@@ -50,6 +50,11 @@ type OperatorConfiguration struct {
 	// WithdrawTimeout is how long a deleted hub waits for Ready nodes that still report it. Default: 5m.
 	WithdrawTimeout *metav1.Duration `json:"withdrawTimeout,omitempty"`
 
+	// EndpointOverlap is how long a hub that has moved, as to another scheme, is served where it was, once nodes are told of
+	// the move; longer, by up to withdrawTimeout, while Ready nodes have not reported it. Pulls that began there can end in
+	// it. Default: 10m.
+	EndpointOverlap *metav1.Duration `json:"endpointOverlap,omitempty"`
+
 	// StartupTaint has the manager take the taint registryhub.io/not-wired off nodes that are wired. It needs the
 	// rights in config/startup-taint. Default: nodes' taints are left alone.
 	StartupTaint *StartupTaintConfiguration `json:"startupTaint,omitempty"`
@@ -93,6 +98,7 @@ func (c *OperatorConfiguration) Default() {
 	c.NodeAgent.Canary.setDefaults()
 	setDefaultDuration(&c.NodeGracePeriod, 60*time.Second)
 	setDefaultDuration(&c.WithdrawTimeout, 5*time.Minute)
+	setDefaultDuration(&c.EndpointOverlap, 10*time.Minute)
 	if c.StartupTaint != nil {
 		setDefaultDuration(&c.StartupTaint.Timeout, 5*time.Minute)
 	}
@@ -109,6 +115,7 @@ func (c *OperatorConfiguration) Validate() error {
 		validateMetricsAddress("nodeAgent.metricsAddress", c.NodeAgent.MetricsAddress),
 		validateNotNegative("nodeGracePeriod", c.NodeGracePeriod),
 		validateNotNegative("withdrawTimeout", c.WithdrawTimeout),
+		validateNotNegative("endpointOverlap", c.EndpointOverlap),
 		c.StartupTaint.validate("startupTaint"),
 		c.Remedy.validate("remedy", c.NodeAgent),
 	)

@@ -349,6 +349,11 @@ func (in *OperatorConfiguration) DeepCopyInto(out *OperatorConfiguration) {
 		*out = new(v1.Duration)
 		**out = **in
 	}
+	if in.EndpointOverlap != nil {
+		in, out := &in.EndpointOverlap, &out.EndpointOverlap
+		*out = new(v1.Duration)
+		**out = **in
+	}
 	if in.StartupTaint != nil {
 		in, out := &in.StartupTaint, &out.StartupTaint
 		*out = new(StartupTaintConfiguration)
