@@ -18,7 +18,7 @@ func TestFiguresSayHowEachHostIs(t *testing.T) {
 	proven.outcomes["proven.io"] = proof.Outcome{Verdict: proof.Proven}
 	proven.outcomes["unproven.io"] = proof.Outcome{Verdict: proof.Failed}
 	b.hubs.otherwise["dead"] = probe.Health{State: probe.Dead}
-	b.foreign("foreign.io", map[string]string{hostsFile: theirs})
+	b.foreign("foreign.io", map[string]string{hostsFile: "server = \"https://theirs.example\"\n"})
 	b.mustPass()
 	want := metrics.State{Revision: 12, Hubs: map[string]metrics.Hub{
 		"a":    {Alive: true, Hosts: map[metrics.HostState]int{metrics.Proven: 1, metrics.Wired: 1, metrics.Unproven: 1, metrics.Failed: 1}},

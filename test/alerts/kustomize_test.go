@@ -70,7 +70,7 @@ func TestTheMonitorsSelectWhatThereIs(t *testing.T) {
 	}
 	hub := &v1alpha1.RegistryHub{}
 	hub.Name = "docker-io"
-	proxies := resources.Deployment(hub, resources.Settings{Namespace: "registryhub-system"}, "hash").Spec.Template
+	proxies := resources.Deployment(hub, resources.Settings{Namespace: "registryhub-system"}, "hash", nil).Spec.Template
 	m := read(t, rendered["PodMonitor registryhub-proxies"])
 	if !m.selects(proxies.Labels) || m.Spec.Endpoints[0].Port != *proxies.Spec.Containers[0].Ports[1].Name {
 		t.Errorf("the proxies' Pods have the labels %v, and the monitor is %+v", proxies.Labels, m)
