@@ -1,12 +1,13 @@
 package alerts
 
 import (
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
 
 	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
@@ -14,17 +15,16 @@ import (
 	"github.com/registryhub/registryhub/controllers/resources"
 )
 
-// render gives the objects of an overlay, by kind and name.
+// render gives the objects of a folder of config/, by kind and name.
 func render(t *testing.T, folder string) map[string]*unstructured.Unstructured {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), "go", "tool", "kustomize", "build", filepath.Join("..", "..", "config", folder))
-	command.Dir = filepath.Join(root, "hack", "tools")
-	out, err := command.Output()
+	made, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), filepath.Join(root, "config", folder))
 	must(t, err)
 	objects := map[string]*unstructured.Unstructured{}
-	for document := range strings.SplitSeq(string(out), "\n---\n") {
-		object := &unstructured.Unstructured{}
-		must(t, yaml.Unmarshal([]byte(document), &object.Object))
+	for _, resource := range made.Resources() {
+		content, err := resource.Map()
+		must(t, err)
+		object := &unstructured.Unstructured{Object: content}
 		objects[object.GetKind()+" "+object.GetName()] = object
 	}
 	return objects
