@@ -23,7 +23,8 @@ func (w *world) isKstatus(name string, want status.Status) {
 func TestAHubBecomesReadyStepByStep(t *testing.T) {
 	w := begin(t)
 	w.twoNodes()
-	w.create(hubFor("life", "life.example"))
+	w.storageClass("usual", true)
+	w.create(hubFor("life", "life.example", onClass("usual")))
 
 	w.becomes("life", v1alpha1.ConditionStorageReady, "False/VolumePending")
 	w.becomes("life", v1alpha1.ConditionProxyAvailable, "False/RollingOut")
