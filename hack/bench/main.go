@@ -1,6 +1,6 @@
 // Command bench measures the proxy against what a user would otherwise run on the same machine: distribution's registry as a
 // pull-through cache, nginx with proxy_cache, and, as the limit, nginx serving plain files. Everything runs on loopback, against
-// one synthetic upstream, each in processes of its own.
+// one synthetic upstream, each in processes of its own. The operator's manager is measured in clusters that are played to it.
 //
 //	go run ./hack/bench                        # all of it, and docs/benchmarks.md
 //	go run ./hack/bench --only hits,cold       # some of it; what was measured before stays in the document

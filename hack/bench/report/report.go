@@ -2,6 +2,7 @@
 package report
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -21,8 +22,10 @@ type Column struct {
 // Target is what one contender is to reach: Factor times what Against reached, plus Plus; just Plus where Against is empty.
 type Target struct {
 	// What is to be reached, in words.
-	What    string  `json:"what"`
-	Metric  string  `json:"metric"`
+	What   string `json:"what"`
+	Metric string `json:"metric"`
+	// Of is the row whose value is to reach it. Default: the contender that the page is of.
+	Of      string  `json:"of,omitempty"`
 	Against string  `json:"against,omitempty"`
 	Factor  float64 `json:"factor,omitempty"`
 	Plus    float64 `json:"plus,omitempty"`
@@ -46,9 +49,11 @@ type Result struct {
 	Version string    `json:"version"`
 	At      time.Time `json:"at"`
 	Runs    int       `json:"runs"`
-	Columns []Column  `json:"columns"`
-	Targets []Target  `json:"targets"`
-	Rows    []Row     `json:"rows"`
+	// Of says what the rows are. Default: contenders.
+	Of      string   `json:"of,omitempty"`
+	Columns []Column `json:"columns"`
+	Targets []Target `json:"targets"`
+	Rows    []Row    `json:"rows"`
 	// Note stands in the place of rows that there are not, and says why.
 	Note string `json:"note,omitempty"`
 }
@@ -66,7 +71,7 @@ func (r Result) value(contender, metric string) (float64, bool) {
 
 // Reached says whether a contender reached a target, and what it came to, as the target counts.
 func (r Result) Reached(t Target, contender string) (got string, reached, measured bool) {
-	value, ok := r.value(contender, t.Metric)
+	value, ok := r.value(cmp.Or(t.Of, contender), t.Metric)
 	reference, okAgainst := r.value(t.Against, t.Metric)
 	if !ok || (t.Against != "" && !okAgainst) {
 		return "not measured", false, false

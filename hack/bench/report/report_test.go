@@ -78,6 +78,9 @@ func TestReached(t *testing.T) {
 			Target{Metric: "time", Against: "limit", Factor: 1, Plus: 0.010, Unit: Milliseconds}, verdict{"8.0 ms more", true, true},
 		},
 		"a limit of its own": {Target{Metric: "time", Plus: 0.010, Unit: Milliseconds}, verdict{"12.0 ms", false, true}},
+		"a target of another row": {
+			Target{Metric: "time", Of: "limit", Against: "ours", Factor: 0.5}, verdict{"0.33", true, true},
+		},
 		"what was not measured is not reached": {
 			Target{Metric: "size", Plus: 1}, verdict{"not measured", false, false},
 		},

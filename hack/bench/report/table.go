@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"strings"
 	"unicode/utf8"
 )
@@ -37,7 +38,7 @@ func (r Result) Table() string {
 	if len(r.Rows) == 0 {
 		return r.Note + "\n"
 	}
-	head := []string{"contender"}
+	head := []string{cmp.Or(r.Of, "contender")}
 	for _, column := range r.Columns {
 		head = append(head, column.Title)
 	}

@@ -38,7 +38,7 @@ func agent() Family {
 	}
 	return Family{
 		Name: "agent", Title: "The agent of a node", Contenders: []string{contender.Ours},
-		Start: func(ctx context.Context, place contender.Place) (server *contender.Server, stop func() error, err error) {
+		Start: func(ctx context.Context, _ string, place contender.Place) (server *contender.Server, stop func() error, err error) {
 			if running, err = node.Start(ctx, place); err != nil {
 				return nil, nil, err
 			}

@@ -60,7 +60,7 @@ func (b *Bench) start(ctx context.Context, f Family, name string) (*running, err
 	}
 	place := contender.Place{Programs: b.Programs, Directory: directory, Upstream: b.Upstream.Address, Tree: b.Tree.Directory, TLS: f.TLS}
 	if f.Start != nil {
-		server, stop, err := f.Start(ctx, place)
+		server, stop, err := f.Start(ctx, name, place)
 		if err != nil {
 			return nil, err
 		}
@@ -112,7 +112,7 @@ func (b *Bench) measure(ctx context.Context, f Family, c Case, servers map[strin
 	}
 	result := report.Result{
 		Family: f.Name, Name: c.Name, Title: c.Title, Version: b.Version, At: time.Now().UTC().Truncate(time.Second), Runs: rounds,
-		Columns: append(slices.Clone(c.Columns), memory), Targets: c.Targets,
+		Of: c.Rows, Columns: append(slices.Clone(c.Columns), memory), Targets: c.Targets,
 	}
 	for _, name := range f.Contenders {
 		result.Rows = append(result.Rows, report.Row{Contender: name, Medians: report.Medians(runs[name])})

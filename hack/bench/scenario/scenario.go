@@ -49,7 +49,7 @@ type Family struct {
 	Title      string
 	Contenders []string
 	// Start starts what is measured, where that is not a contender in a place of its own. Stop ends all that it started.
-	Start func(ctx context.Context, place contender.Place) (server *contender.Server, stop func() error, err error)
+	Start func(ctx context.Context, name string, place contender.Place) (server *contender.Server, stop func() error, err error)
 	// Prepare is called once for each contender, which then serves all cases. Where there is none, each measurement begins
 	// with a new process and an empty cache.
 	Prepare func(ctx context.Context, b *Bench, s *contender.Server) error
@@ -67,6 +67,8 @@ type Case struct {
 	// Rounds is how often it is measured at most, where that is less than the bench's: what is throttled varies little.
 	Rounds  int
 	Measure func(ctx context.Context, b *Bench, s *contender.Server) (report.Figures, error)
+	// Rows says what the contenders are, where they are none: each is a row.
+	Rows    string
 	Columns []report.Column
 	Targets []report.Target
 }
@@ -74,7 +76,7 @@ type Case struct {
 // Families are all that is measured, in the order of the report.
 func Families() []Family {
 	return []Family{
-		hits(), tls(), small(), tags(), cold(), layer(), herd(), ranges(), slow(), kills(), restart(), agent(),
+		hits(), tls(), small(), tags(), cold(), layer(), herd(), ranges(), slow(), kills(), restart(), agent(), manager(),
 	}
 }
 
