@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"net/url"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -29,6 +31,8 @@ const (
 // certificateState is what came of a hub's certificate: the reason of its condition.
 type certificateState struct {
 	reason, message string
+	// changed is when what the Secret holds last changed; zero when that is not known.
+	changed time.Time
 }
 
 // keepCertificate issues the hub's certificate when it is due, also for plain HTTP, which the hub may leave. A bundle of authorities that has changed goes into the
@@ -36,7 +40,7 @@ type certificateState struct {
 func (r *Reconciler) keepCertificate(ctx context.Context, s *scope) error {
 	profile, found := serverProfile(s.hub, s.service, r.Settings)
 	if !found {
-		s.certificate = certificateState{v1alpha1.ReasonAwaitingAddress, "the hub's Service has no address yet that a certificate could name"}
+		s.certificate = certificateState{reason: v1alpha1.ReasonAwaitingAddress, message: "the hub's Service has no address yet that a certificate could name"}
 		return nil
 	}
 	authorities, err := r.authorities(ctx)
@@ -45,7 +49,7 @@ func (r *Reconciler) keepCertificate(ctx context.Context, s *scope) error {
 	}
 	if authorities == nil {
 		s.requeueIn(awaitedAuthorityPeriod)
-		s.certificate = certificateState{v1alpha1.ReasonAwaitingAuthority, fmt.Sprintf("Secret %s in namespace %s does not hold the certificate authority yet, "+
+		s.certificate = certificateState{reason: v1alpha1.ReasonAwaitingAuthority, message: fmt.Sprintf("Secret %s in namespace %s does not hold the certificate authority yet, "+
 			"or holds one that cannot be read; the operator sees to it within a minute", configv1alpha1.AuthoritySecretName, r.Settings.Namespace)}
 		return nil
 	}
@@ -59,7 +63,8 @@ func (r *Reconciler) keepCertificate(ctx context.Context, s *scope) error {
 		issued(kept.Issued, *secret.GetName()).record(r.Events, s.hub)
 	}
 	s.requeueIn(max(minimumDelay, min(presentCertificate, kept.Renewal.Sub(s.now))))
-	s.certificate = certificateState{v1alpha1.ReasonIssued, fmt.Sprintf("Secret %s holds the hub's certificate", *secret.GetName())}
+	message := fmt.Sprintf("Secret %s holds the hub's certificate", *secret.GetName())
+	s.certificate = certificateState{reason: v1alpha1.ReasonIssued, message: message, changed: kept.Changed}
 	return nil
 }
 
@@ -88,7 +93,32 @@ func serverProfile(hub *v1alpha1.RegistryHub, service *corev1.Service, settings 
 			addresses = append(addresses, parsed)
 		}
 	}
-	return pki.Server(resources.ChildName(hub), resources.ServiceHosts(hub, settings), addresses), len(addresses) > 0
+	found := len(addresses) > 0
+	hosts, addresses := withLedHosts(hub, resources.ServiceHosts(hub, settings), addresses)
+	return pki.Server(resources.ChildName(hub), hosts, addresses), found
+}
+
+// withLedHosts adds what else nodes reach the hub by. A cluster address that the Service had before is nobody's or another's.
+func withLedHosts(hub *v1alpha1.RegistryHub, hosts []string, addresses []netip.Addr) ([]string, []netip.Addr) {
+	for _, host := range resources.LedHosts(hub) {
+		address, err := netip.ParseAddr(host)
+		switch {
+		case err != nil && !slices.Contains(hosts, host):
+			hosts = append(hosts, host)
+		case err == nil && (address.IsLoopback() || isExternal(hub, host)) && !slices.Contains(addresses, address):
+			addresses = append(addresses, address)
+		}
+	}
+	return hosts, addresses
+}
+
+func isExternal(hub *v1alpha1.RegistryHub, address string) bool {
+	external := hub.Spec.Endpoint.External
+	if external == nil {
+		return false
+	}
+	named, err := url.Parse(external.URL)
+	return err == nil && named.Hostname() == address
 }
 
 func ownedBy(service *corev1.Service) *metav1ac.OwnerReferenceApplyConfiguration {

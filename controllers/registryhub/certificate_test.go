@@ -16,7 +16,7 @@ func TestCertificateReady(t *testing.T) {
 	t.Parallel()
 	https := func(s *scope) { s.hub.Spec.Endpoint.Scheme = v1alpha1.EndpointHTTPS }
 	became := func(reason string) func(*scope) {
-		return func(s *scope) { s.certificate = certificateState{reason, "m"} }
+		return func(s *scope) { s.certificate = certificateState{reason: reason, message: "m"} }
 	}
 	for name, tc := range map[string]struct {
 		scope *scope
@@ -47,6 +47,13 @@ func TestTheCertificateIsForEveryAddressAndNameOfTheService(t *testing.T) {
 		[]netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("fd00::1")})
 	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" || !found {
 		t.Errorf("found %v (-want +got):\n%s", found, diff)
+	}
+	hub.Spec.Endpoint = v1alpha1.EndpointSpec{Type: v1alpha1.EndpointExternal, External: &v1alpha1.ExternalEndpoint{URL: "https://hub.example.com:8443"}}
+	hub.Status.Endpoint, hub.Status.FormerEndpoint = "https://127.0.0.1:31000", &v1alpha1.FormerEndpoint{URL: "https://10.0.0.9:5000"}
+	got, _ = serverProfile(hub, service, resources.Settings{Namespace: "ns"})
+	want.Hosts, want.Addresses = append(want.Hosts, "hub.example.com"), append(want.Addresses, netip.MustParseAddr("127.0.0.1"))
+	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
+		t.Errorf("of a hub that moves (-want +got):\n%s", diff)
 	}
 	for name, without := range map[string]*corev1.Service{
 		"no Service": nil, "no address": {}, "headless": {Spec: corev1.ServiceSpec{ClusterIPs: []string{corev1.ClusterIPNone}}},

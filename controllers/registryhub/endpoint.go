@@ -2,6 +2,8 @@ package registryhub
 
 import (
 	"math"
+	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -17,14 +19,30 @@ import (
 // until the proxy serves it where it should be, and until a move before this one is over.
 func (s *scope) endpoint() string {
 	wanted, present := resources.EndpointURL(s.hub, s.service), s.hub.Status.Endpoint
-	if wanted == present || !resources.Serves(s.service, present) {
+	if wanted == present || wanted == "" || !resources.Serves(s.hub, s.service, present) {
 		return wanted
 	}
 	former := s.hub.Status.FormerEndpoint
-	if former != nil && former.URL != wanted || proxyAvailable(s).Status != metav1.ConditionTrue {
+	if former != nil && former.URL != wanted || proxyAvailable(s).Status != metav1.ConditionTrue || !s.hasCertificateFor(present, wanted) {
 		return present
 	}
 	return wanted
+}
+
+// certificateReaches is how long the kubelet takes, at most, to bring a changed Secret into a Pod that runs.
+const certificateReaches = 2 * time.Minute
+
+// hasCertificateFor says whether the proxy shows a certificate that names the host of the wanted URL: one that was made for
+// another host than that of the present one may not have reached it.
+func (s *scope) hasCertificateFor(present, wanted string) bool {
+	if !strings.HasPrefix(wanted, "https:") || resources.SameHost(present, wanted) {
+		return true
+	}
+	early := s.certificate.changed.Add(certificateReaches).Sub(s.now)
+	if early > 0 {
+		s.requeueIn(max(early, minimumDelay))
+	}
+	return early <= 0
 }
 
 // moves says whether nodes are not yet led to where they should be.
@@ -33,7 +51,7 @@ func (s *scope) moves() bool { return s.endpoint() != resources.EndpointURL(s.hu
 // formerEndpoint is what is to be served beside the endpoint; nil for nothing.
 func (s *scope) formerEndpoint() *v1alpha1.FormerEndpoint {
 	before, now := s.hub.Status.Endpoint, s.endpoint()
-	if before != now && now != "" && resources.Serves(s.service, before) {
+	if before != now && now != "" && resources.Serves(s.hub, s.service, before) {
 		return &v1alpha1.FormerEndpoint{URL: before, Since: metav1.NewTime(s.now).Rfc3339Copy()}
 	}
 	former := s.hub.Status.FormerEndpoint

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
@@ -29,6 +30,10 @@ func TestWhereNodesAreLedWhileAHubMoves(t *testing.T) {
 		}
 	}
 	told := func(url string) func(*scope) { return func(s *scope) { s.configuration.Hubs[0].Endpoint = url } }
+	byNodePort := func(s *scope) {
+		s.hub.Spec.Endpoint.Type, s.service.Spec.Ports = v1alpha1.EndpointNodePort, []corev1.ServicePort{{Name: "registry", NodePort: 31000}}
+	}
+	issued := func(ago time.Duration) func(*scope) { return func(s *scope) { s.certificate.changed = now.Add(-ago) } }
 	slow := func(s *scope) { s.snapshot.Nodes[0].Revision = 4 }
 	withdrawn := func(s *scope) { s.configuration.Hubs = nil }
 	for name, tc := range map[string]struct {
@@ -43,6 +48,9 @@ func TestWhereNodesAreLedWhileAHubMoves(t *testing.T) {
 		"the new scheme is not served yet":            {healthy(secured, led(overHTTP), pending), overHTTP, "", 0, 0},
 		"the new scheme is served":                    {healthy(secured, led(overHTTP)), overTLS, overHTTP, 0, 0},
 		"the other way":                               {healthy(led(overTLS)), overHTTP, overTLS, 0, 0},
+		"its certificate may not be there":            {healthy(secured, byNodePort, led(overTLS), issued(time.Minute)), overTLS, "", 0, time.Minute},
+		"its certificate is there":                    {healthy(secured, byNodePort, led(overTLS), issued(2*time.Minute)), "https://127.0.0.1:31000", overTLS, 0, 0},
+		"its certificate named that host before":      {healthy(secured, led(overHTTP), issued(time.Minute)), overTLS, overHTTP, 0, 0},
 		"the Service has another address":             {healthy(led(elsewhere), pending), overHTTP, "", 0, 0},
 		"pulls that began there may not have ended":   {healthy(secured, led(overTLS), told(overTLS), formerly(overHTTP, 4*time.Minute)), overTLS, overHTTP, 4 * time.Minute, 6 * time.Minute},
 		"every node is led away":                      {healthy(secured, led(overTLS), told(overTLS), formerly(overHTTP, 11*time.Minute)), overTLS, "", 0, 0},

@@ -11,10 +11,15 @@ import (
 // Service gives a hub the address that nodes reach it at. Only the registry is there: diagnostics are read from
 // the Pod.
 func Service(hub *v1alpha1.RegistryHub, settings Settings) *corev1ac.ServiceApplyConfiguration {
+	kind := corev1.ServiceTypeClusterIP
+	if hasNodePort(hub) {
+		kind = corev1.ServiceTypeNodePort
+	}
 	return corev1ac.Service(ChildName(hub), settings.Namespace).
 		WithLabels(hubLabels(hub)).
 		WithSpec(corev1ac.ServiceSpec().
-			WithType(corev1.ServiceTypeClusterIP).
+			WithType(kind).
+			WithIPFamilyPolicy(corev1.IPFamilyPolicyPreferDualStack).
 			WithSelector(hubSelector(hub)).
 			WithPorts(corev1ac.ServicePort().
 				WithName(registryPortName).

@@ -117,6 +117,11 @@ func TestWhatIsRefused(t *testing.T) {
 		"a variable that is none":           {"mode: Mirror", "mode: Mirror\n  proxy: {env: [{name: 'A=B'}]}", "should match"},
 		"a variable from elsewhere":         {"mode: Mirror", "mode: Mirror\n  proxy: {env: [{name: A, valueFrom: {fieldRef: {fieldPath: x}}}]}", "unknown field"},
 		"an access mode that reads":         {"size: 10Gi", "size: 10Gi, accessModes: [ReadOnlyMany]", "Unsupported value"},
+		"an endpoint that is not one":       {"mode: Mirror", "mode: Mirror\n  endpoint: {type: LoadBalancer}", "Unsupported value"},
+		"an external without a URL":         {"mode: Mirror", "mode: Mirror\n  endpoint: {type: External}", "spec.endpoint.external must be set"},
+		"a URL and a node port":             {"mode: Mirror", "mode: Mirror\n  endpoint: {type: NodePort, external: {url: 'https://a.example'}}", "must not be set otherwise"},
+		"a URL of another scheme":           {"mode: Mirror", "mode: Mirror\n  endpoint: {type: External, external: {url: 'http://a.example'}}", "must be of spec.endpoint.scheme"},
+		"a URL with a path":                 {"mode: Mirror", "mode: Mirror\n  endpoint: {type: External, external: {url: 'https://a.example/v2'}}", "nothing behind it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -206,6 +211,9 @@ func TestWhatIsAdmitted(t *testing.T) {
 		"a volume of 1Mi":         {"size: 10Gi", "size: 1Mi"},
 		"no fallback":             {"dialTimeout: 1s", "fallback: None"},
 		"plain HTTP":              {"mode: Mirror", "mode: Mirror\n  endpoint: {scheme: HTTP}"},
+		"a node port":             {"mode: Mirror", "mode: Mirror\n  endpoint: {type: NodePort}"},
+		"a URL":                   {"mode: Mirror", "mode: Mirror\n  endpoint: {type: External, external: {url: 'https://hub.example.com:8443'}}"},
+		"a URL of an address":     {"mode: Mirror", "mode: Mirror\n  endpoint: {type: External, scheme: HTTP, external: {url: 'http://[fd00::1]:5000'}}"},
 		"credentials for anyone": {
 			"  mirror:\n    upstreams: [{name: hub, url: \"https://registry-1.docker.io\"}]",
 			"  endpoint: {scheme: HTTP}\n  access: {pull: Anyone}\n  mirror:\n    upstreams: [{name: hub, url: 'https://x.example', credentialsSecretRef: {name: a}}]",

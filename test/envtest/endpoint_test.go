@@ -1,6 +1,8 @@
 package envtest
 
 import (
+	"crypto/x509"
+	"fmt"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -84,4 +86,57 @@ func TestAnUnwillingNodeHoldsTheFormerEndpointForSoLong(t *testing.T) {
 	w.Eventually(func() *v1alpha1.FormerEndpoint { return w.get("unwilling").Status.FormerEndpoint }).ShouldNot(BeNil())
 	w.Eventually(func() *v1alpha1.FormerEndpoint { return w.get("unwilling").Status.FormerEndpoint }).Should(BeNil())
 	w.Eventually(w.servedWith("unwilling")).Should(BeNil())
+}
+
+// TestAHubHasAnAddressOfEachFamily: nodes are led to the first.
+func TestAHubHasAnAddressOfEachFamily(t *testing.T) {
+	w := begin(t)
+	w.twoNodes()
+	w.create(hubFor("dual", "dual.example", ephemeral))
+	w.ready("dual")
+	service := &corev1.Service{}
+	w.Expect(w.child("dual", service)).To(Succeed())
+	w.Expect(service.Spec.ClusterIPs).To(HaveLen(2))
+	for _, address := range service.Spec.ClusterIPs {
+		w.Expect(w.good(w.held("hub-dual-tls"), address, x509.ExtKeyUsageServerAuth)).To(Succeed(), address)
+	}
+	w.Expect(w.entry("dual").Endpoint).To(Equal("https://" + service.Spec.ClusterIPs[0] + ":5000"))
+}
+
+func TestNodesAreLedToANodePortAndBack(t *testing.T) {
+	w := begin(t)
+	restart(t, "endpointOverlap: 1s")
+	t.Cleanup(func() { restart(t) })
+	w.twoNodes()
+	w.create(hubFor("nodeport", "nodeport.example", ephemeral, func(hub *v1alpha1.RegistryHub) {
+		hub.Spec.Endpoint.Type, hub.Spec.Endpoint.Scheme = v1alpha1.EndpointNodePort, v1alpha1.EndpointHTTP
+	}))
+	w.ready("nodeport")
+	service := &corev1.Service{}
+	w.Expect(w.child("nodeport", service)).To(Succeed())
+	port := fmt.Sprintf("http://127.0.0.1:%d", service.Spec.Ports[0].NodePort)
+	w.Expect(w.entry("nodeport").Endpoint).To(Equal(port))
+	w.Expect(w.good(w.held("hub-nodeport-tls"), "127.0.0.1", x509.ExtKeyUsageServerAuth)).To(Succeed())
+
+	kind := func() corev1.ServiceType {
+		w.Expect(w.child("nodeport", service)).To(Succeed())
+		return service.Spec.Type
+	}
+	w.change("nodeport", func(hub *v1alpha1.RegistryHub) { hub.Spec.Endpoint.Type = v1alpha1.EndpointClusterIP })
+	w.Eventually(func() string { return w.entry("nodeport").Endpoint }).Should(Equal("http://" + service.Spec.ClusterIP + ":5000"))
+	w.Consistently(kind, "2s").Should(Equal(corev1.ServiceTypeNodePort), "nodes have not reported the move")
+	w.reportAll()
+	w.Eventually(kind).Should(Equal(corev1.ServiceTypeClusterIP))
+	w.becomes("nodeport", v1alpha1.ConditionReady, "True/Ready")
+}
+
+func TestNodesAreLedToWhatSomebodyElseMade(t *testing.T) {
+	w := begin(t)
+	w.twoNodes()
+	w.create(hubFor("external", "external.example", ephemeral, func(hub *v1alpha1.RegistryHub) {
+		hub.Spec.Endpoint.Type, hub.Spec.Endpoint.External = v1alpha1.EndpointExternal, &v1alpha1.ExternalEndpoint{URL: "https://hub.example.com:8443"}
+	}))
+	w.ready("external")
+	w.Expect(w.entry("external").Endpoint).To(Equal("https://hub.example.com:8443"))
+	w.Expect(w.good(w.held("hub-external-tls"), "hub.example.com", x509.ExtKeyUsageServerAuth)).To(Succeed())
 }

@@ -77,6 +77,7 @@ func run(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer func() { err = errors.Join(err, requests.remove()) }()
+	environment.ControlPlane.GetAPIServer().Configure().Set("service-cluster-ip-range", "10.0.0.0/16,fd00:10::/112")
 	if cluster, err = environment.Start(); err != nil {
 		return 1, fmt.Errorf("starting kube-apiserver and etcd: %w", err)
 	}

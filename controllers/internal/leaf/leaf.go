@@ -41,6 +41,8 @@ type Kept struct {
 	Renewal time.Time
 	// Expiry is when it expires.
 	Expiry time.Time
+	// Changed is when what the Secret holds last changed.
+	Changed time.Time
 }
 
 // Keep makes the Secret hold a good certificate and the bundle of the authorities. It writes nothing when it does.
@@ -67,7 +69,7 @@ func (k Keeper) Keep(ctx context.Context, authorities pki.Authorities, wanted Wa
 		changed = k.Now
 	}
 	_, err := apply.Secret(ctx, k.Client, fill(wanted.Secret, certificate, private, bundle, changed))
-	return Kept{Issued: due, Renewal: pki.Renewal(pair), Expiry: pair.Certificate.NotAfter}, err
+	return Kept{Issued: due, Renewal: pki.Renewal(pair), Expiry: pair.Certificate.NotAfter, Changed: changed}, err
 }
 
 func fill(secret *corev1ac.SecretApplyConfiguration, certificate, private, bundle []byte, changed time.Time) *corev1ac.SecretApplyConfiguration {
