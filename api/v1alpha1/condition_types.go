@@ -10,6 +10,9 @@ const (
 	// ConditionStalled is abnormal-true: present and True while the hub cannot get on without a person, absent
 	// otherwise. A Stalled hub is not Ready and not Reconciling.
 	ConditionStalled = "Stalled"
+	// ConditionSuspended is abnormal-true: present and True while spec.suspend is, absent otherwise. A suspended hub is neither
+	// Reconciling nor Stalled, whether it is Ready or not.
+	ConditionSuspended = "Suspended"
 	// ConditionStorageReady is True when the cache's storage is there and takes what is new. It gates Ready, save for
 	// those of its reasons that say so: the hub serves on.
 	ConditionStorageReady = "StorageReady"
@@ -32,6 +35,9 @@ const (
 	ReasonProgressing = "Progressing"
 	// ReasonDeleting (Ready, Reconciling): the hub is being withdrawn from the nodes, and then removed.
 	ReasonDeleting = "Deleting"
+
+	// ReasonSuspended (Suspended; Ready, ProxyAvailable and NodesWired when they are not True): the hub is left as it is.
+	ReasonSuspended = "Suspended"
 
 	// ReasonHostConflict (Ready, Stalled; NodesWired when no host is left): an older hub claims one of the hosts on
 	// a node that both select.

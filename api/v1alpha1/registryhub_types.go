@@ -120,6 +120,12 @@ type RegistryHubSpec struct {
 	// access says who may use the hub.
 	// +optional
 	Access AccessSpec `json:"access,omitempty"`
+
+	// suspend leaves the hub as it is: what was made for it serves on, nodes stay wired as they are, and changes of the spec wait.
+	// Only certificates are renewed, and nodes lose hosts to an older hub as ever. The status goes on to tell how the hub is.
+	// A suspended hub can be deleted. Default: false.
+	// +optional
+	Suspend bool `json:"suspend,omitempty"`
 }
 
 // RegistryHost is a registry's host as written in image references, with a port where it has one.

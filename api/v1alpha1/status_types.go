@@ -8,7 +8,7 @@ type RegistryHubStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions of the hub: Ready, the summary; Reconciling and Stalled, present only while true; StorageReady,
+	// conditions of the hub: Ready, the summary; Reconciling, Stalled and Suspended, present only while true; StorageReady,
 	// CertificateReady, ProxyAvailable and NodesWired; UpstreamReachable, once an upstream was asked.
 	// +optional
 	// +listType=map

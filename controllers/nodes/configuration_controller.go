@@ -90,8 +90,9 @@ func (r *ConfigurationReconciler) next(ctx context.Context, present *configv1alp
 	if err != nil {
 		return nil, err
 	}
-	conflicts := Conflicts(hubs.Items, snapshot.Nodes)
-	return NextConfiguration(present, highestRevision(snapshot), hubs.Items, conflicts, needs, len(snapshot.Nodes), bundle), nil
+	standing := InForce(hubs.Items, present)
+	conflicts := Conflicts(standing, snapshot.Nodes)
+	return NextConfiguration(present, highestRevision(snapshot), standing, conflicts, needs, len(snapshot.Nodes), bundle), nil
 }
 
 // bundle is what nodes are to trust; "" while it is not there.

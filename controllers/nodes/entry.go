@@ -74,6 +74,9 @@ func FindEntry(configuration *configv1alpha1.NodeConfiguration, hub *v1alpha1.Re
 // to a proxy that does not know the host yet. Until then, and while the proxy is down for a moment, what the nodes
 // have stays in force, less the hosts that the hub does not have any more.
 func nextEntry(hub *v1alpha1.RegistryHub, present *configv1alpha1.NodeHub, conflicts []Conflict, refused []Need) *configv1alpha1.NodeHub {
+	if hub.Spec.Suspend {
+		return suspendedEntry(present, conflicts, refused)
+	}
 	wanted := WantedEntry(hub, hub.Status.Endpoint, conflicts, refused)
 	if !conditions.IsTrue(hub.Status.Conditions, v1alpha1.ConditionProxyAvailable, hub.Generation) {
 		if present == nil || !awaits(present, &wanted) {

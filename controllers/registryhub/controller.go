@@ -66,6 +66,9 @@ func (r *Reconciler) act(ctx context.Context, s *scope) error {
 		r.holdForWithdrawal, r.validate, r.applyAddress, r.applyStorage, r.keepCertificate, r.resolveReferences,
 		r.resolveProxyReferences, r.applyProxy,
 	}
+	if s.hub.Spec.Suspend {
+		phases = []func(context.Context, *scope) error{r.holdForWithdrawal, r.keepCertificate, r.recognize}
+	}
 	if !s.hub.DeletionTimestamp.IsZero() {
 		phases = []func(context.Context, *scope) error{r.withdraw}
 	}

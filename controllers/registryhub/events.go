@@ -33,6 +33,10 @@ func stalled(c metav1.Condition) hubEvent {
 	return hubEvent{kind: corev1.EventTypeWarning, reason: c.Reason, action: "Stop", note: c.Message}
 }
 
+func suspended(c metav1.Condition) hubEvent {
+	return hubEvent{kind: corev1.EventTypeNormal, reason: c.Reason, action: "Suspend", note: c.Message}
+}
+
 func gateClosed(c metav1.Condition) hubEvent {
 	return hubEvent{kind: corev1.EventTypeWarning, reason: c.Reason, action: "Wait", note: c.Message}
 }
@@ -86,6 +90,8 @@ func transition(is metav1.Condition, earlier *metav1.Condition) []hubEvent {
 		return []hubEvent{stalled(is)}
 	case v1alpha1.ConditionUpstreamReachable:
 		return reachability(is, earlier)
+	case v1alpha1.ConditionSuspended:
+		return []hubEvent{suspended(is)}
 	}
 	if worthAWarning[is.Reason] {
 		return []hubEvent{gateClosed(is)}

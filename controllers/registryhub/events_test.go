@@ -44,6 +44,7 @@ func TestTransitions(t *testing.T) {
 		"upstreams that answer at first": {status(), status(is("UpstreamReachable", "True", "UpstreamsReachable", "m")), nil},
 		"upstreams that nobody asked":    {status(is("UpstreamReachable", "False", "UpstreamsDown", "m")), status(), nil},
 		"failing nodes":                  {status(is("NodesWired", "False", "Wiring", "m")), status(is("NodesWired", "False", "NodesFailing", "m")), []string{"Warning NodesFailing"}},
+		"suspended, and ready":           {status(ready), status(ready, is("Suspended", "True", "Suspended", "m")), []string{"Normal Suspended"}},
 		"deleted":                        {status(ready), status(is("Ready", "False", "Deleting", "m"), is("Reconciling", "True", "Deleting", "m")), []string{"Normal Deleting"}},
 	}
 	for name, tc := range cases {

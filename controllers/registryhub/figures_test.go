@@ -148,7 +148,7 @@ func TestAnUpstreamThatIsDownGatesNothing(t *testing.T) {
 	if !meta.IsStatusConditionTrue(list, v1alpha1.ConditionReady) || !meta.IsStatusConditionFalse(list, v1alpha1.ConditionUpstreamReachable) {
 		t.Errorf("conditions are %+v", list)
 	}
-	if err := conditions.Check(list, 3, v1alpha1.ConditionReady, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled); err != nil {
+	if err := conditions.Check(list, 3, v1alpha1.ConditionReady, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled, v1alpha1.ConditionSuspended); err != nil {
 		t.Error(err)
 	}
 	s.hub.Status.Conditions = list

@@ -17,6 +17,8 @@ func proxyAvailable(s *scope) metav1.Condition {
 	}
 	deployment := s.deployment
 	switch {
+	case s.hub.Spec.Suspend && s.configHash == "":
+		return no(v1alpha1.ReasonSuspended, "the proxy is not made while the hub is suspended")
 	case len(s.missing) > 0:
 		return no(v1alpha1.ReasonReferenceNotFound, conditions.Join(s.missing...))
 	case s.configHash == "":

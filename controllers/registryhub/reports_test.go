@@ -133,7 +133,7 @@ func TestWhatTheProxiesSay(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("conditions (-want +got):\n%s", diff)
 			}
-			if err := conditions.Check(list, 3, v1alpha1.ConditionReady, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled); err != nil {
+			if err := conditions.Check(list, 3, v1alpha1.ConditionReady, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled, v1alpha1.ConditionSuspended); err != nil {
 				t.Error(err)
 			}
 		})

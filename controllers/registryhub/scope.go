@@ -70,15 +70,15 @@ func (r *Reconciler) observe(ctx context.Context, hub *v1alpha1.RegistryHub) (*s
 	if s.snapshot, err = nodes.Observe(ctx, r.Client, r.Settings.Namespace); err != nil {
 		return nil, err
 	}
-	s.conflicts = nodes.Conflicts(hubs.Items, s.snapshot.Nodes)[hub.Name]
+	if _, s.configuration, err = nodes.ReadConfiguration(ctx, r.Client, r.Settings.Namespace); err != nil {
+		return nil, err
+	}
+	s.conflicts = nodes.Conflicts(nodes.InForce(hubs.Items, s.configuration), s.snapshot.Nodes)[hub.Name]
 	needs, err := nodes.Needs(ctx, r.Client, r.Settings)
 	if err != nil {
 		return nil, err
 	}
 	s.refused = nodes.RefusedFallback(hub, needs)
-	if _, s.configuration, err = nodes.ReadConfiguration(ctx, r.Client, r.Settings.Namespace); err != nil {
-		return nil, err
-	}
 	return s, r.observeChildren(ctx, s)
 }
 

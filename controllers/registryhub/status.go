@@ -16,7 +16,7 @@ import (
 // ownedConditions are those that this reconciler sets and deletes; anybody else's stay.
 var ownedConditions = []string{
 	v1alpha1.ConditionReady, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled,
-	v1alpha1.ConditionStorageReady, v1alpha1.ConditionCertificateReady, v1alpha1.ConditionProxyAvailable,
+	v1alpha1.ConditionSuspended, v1alpha1.ConditionStorageReady, v1alpha1.ConditionCertificateReady, v1alpha1.ConditionProxyAvailable,
 	v1alpha1.ConditionNodesWired, v1alpha1.ConditionUpstreamReachable,
 }
 
@@ -25,9 +25,11 @@ func nextStatus(s *scope) v1alpha1.RegistryHubStatus {
 	status := *s.hub.Status.DeepCopy()
 	status.ObservedGeneration = s.hub.Generation
 	if s.hub.DeletionTimestamp.IsZero() {
-		status.Endpoint = s.endpoint()
-		status.Access = v1alpha1.AccessStatus{Pull: resources.PullAccess(s.hub)}
-		status.Upstreams = resources.Upstreams(s.hub)
+		if !s.hub.Spec.Suspend { // which leaves what these say of the spec for later
+			status.Endpoint = s.endpoint()
+			status.Access = v1alpha1.AccessStatus{Pull: resources.PullAccess(s.hub)}
+			status.Upstreams = resources.Upstreams(s.hub)
+		}
 		status.Storage = storageStatus(s.claim)
 		showFigures(&status, figures(s, status.Upstreams))
 		status.Prewarm = prewarmStatus(s)
@@ -42,6 +44,9 @@ func wantedConditions(s *scope, upstreams []v1alpha1.UpstreamStatus) []metav1.Co
 		return deleting(s.awaited)
 	}
 	gates := []metav1.Condition{storageReady(s), certificateReady(s), proxyAvailable(s), nodesWired(s)}
+	if s.hub.Spec.Suspend {
+		return slices.Concat(suspendedSummary(gates), gates, upstreamReachable(upstreams))
+	}
 	return slices.Concat(summary(stalledBy(s, gates), gates), gates, upstreamReachable(upstreams))
 }
 

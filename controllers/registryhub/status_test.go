@@ -101,6 +101,8 @@ func wiredBefore(s *scope) {
 	s.hub.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionNodesWired, Status: metav1.ConditionTrue}}
 }
 
+func suspend(s *scope) { s.hub.Spec.Suspend = true }
+
 func deleted(s *scope) { s.hub.DeletionTimestamp = new(metav1.NewTime(now)) }
 
 func contested(s *scope) { s.conflicts = []nodes.Conflict{{Host: "a.example", Older: "older"}} }
@@ -187,6 +189,27 @@ func TestConditions(t *testing.T) {
 		"it was refused on a node, which has not heard": {healthy(firstNode(sandboxFrom)), waiting(strings.Replace(good, "True/NodesWired", "False/NodesFailing", 1))},
 		"no fallback": {healthy(noFallback, staying), "Ready=True/Ready " + good},
 		"no fallback, and the nodes are not told": {healthy(noFallback), waiting(strings.Replace(good, "True/NodesWired", "False/Wiring", 1))},
+		"suspended":                {healthy(suspend), "Ready=True/Ready Suspended=True/Suspended " + good},
+		"suspended, and contested": {healthy(suspend, contested), "Ready=True/Ready Suspended=True/Suspended " + good},
+		"suspended, and the spec has changed": {
+			healthy(suspend, func(s *scope) { s.hub.Spec.Hosts = []v1alpha1.RegistryHost{"b.example"} }), "Ready=True/Ready Suspended=True/Suspended " + good,
+		},
+		"suspended, and its Pod is gone": {
+			healthy(suspend, replicas(1, 0)), "Ready=False/Suspended Suspended=True/Suspended " + strings.Replace(good, "True/Available", "False/Unavailable", 1),
+		},
+		"suspended, and its volume is lost": {
+			healthy(suspend, claimPhase(corev1.ClaimLost)), "Ready=False/Suspended Suspended=True/Suspended " + strings.Replace(good, "True/VolumeBound", "False/VolumeLost", 1),
+		},
+		"suspended, and a node fails": {
+			healthy(suspend, firstNode(failed)), "Ready=False/Suspended Suspended=True/Suspended " + strings.Replace(good, "True/NodesWired", "False/NodesFailing", 1),
+		},
+		"suspended from the beginning": {
+			healthy(suspend, func(s *scope) {
+				s.claim, s.service, s.deployment, s.configHash, s.configuration.Hubs = nil, nil, nil, "", nil
+			}),
+			"Ready=False/Suspended Suspended=True/Suspended StorageReady=False/VolumePending CertificateReady=True/PlainHTTP ProxyAvailable=False/Suspended NodesWired=False/Suspended",
+		},
+		"suspended, and deleted": {healthy(suspend, deleted), "Ready=False/Deleting Reconciling=True/Deleting"},
 		"deleted":                {healthy(deleted), "Ready=False/Deleting Reconciling=True/Deleting"},
 		"deleted, and contested": {healthy(deleted, contested, func(s *scope) { s.awaited = []string{"node n1"} }), "Ready=False/Deleting Reconciling=True/Deleting"},
 	}
@@ -197,7 +220,7 @@ func TestConditions(t *testing.T) {
 			if diff := cmp.Diff(tc.want, shown(status.Conditions)); diff != "" {
 				t.Errorf("conditions (-want +got):\n%s", diff)
 			}
-			err := conditions.Check(status.Conditions, 3, v1alpha1.ConditionReady, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled)
+			err := conditions.Check(status.Conditions, 3, v1alpha1.ConditionReady, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled, v1alpha1.ConditionSuspended)
 			if err != nil {
 				t.Error(err)
 			}
@@ -275,4 +298,18 @@ func reasonOf(p *problem) string {
 		return ""
 	}
 	return p.reason
+}
+
+func TestWhatASuspendedHubSaysOfItsSpecWaits(t *testing.T) {
+	t.Parallel()
+	s := healthy()
+	s.hub.Status = nextStatus(s)
+	s.hub.Spec.Hosts, s.hub.Spec.Suspend = []v1alpha1.RegistryHost{"b.example"}, true
+	s.service.Spec.ClusterIP = "10.0.0.2"
+	before := s.hub.Status
+	after := nextStatus(s)
+	before.Conditions, after.Conditions = nil, nil
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
 }

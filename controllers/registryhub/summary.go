@@ -20,7 +20,19 @@ func summary(stalled *problem, gates []metav1.Condition) []metav1.Condition {
 			conditions.True(v1alpha1.ConditionStalled, stalled.reason, stalled.message),
 		}
 	}
-	reason, awaited, passed := v1alpha1.ReasonProgressing, "", ""
+	reason, awaited, passed := sift(gates)
+	if awaited == "" {
+		return []metav1.Condition{conditions.True(v1alpha1.ConditionReady, v1alpha1.ReasonReady, conditions.Join("nodes pull through the hub", passed))}
+	}
+	return []metav1.Condition{
+		conditions.False(v1alpha1.ConditionReady, reason, awaited),
+		conditions.True(v1alpha1.ConditionReconciling, v1alpha1.ReasonProgressing, awaited),
+	}
+}
+
+// sift says what is awaited of gates, with the reason that Ready has for it, and what is told of those that are passed.
+func sift(gates []metav1.Condition) (reason, awaited, passed string) {
+	reason = v1alpha1.ReasonProgressing
 	for _, gate := range gates {
 		switch {
 		case gate.Status == metav1.ConditionTrue:
@@ -34,13 +46,7 @@ func summary(stalled *problem, gates []metav1.Condition) []metav1.Condition {
 			reason = gate.Reason
 		}
 	}
-	if awaited == "" {
-		return []metav1.Condition{conditions.True(v1alpha1.ConditionReady, v1alpha1.ReasonReady, conditions.Join("nodes pull through the hub", passed))}
-	}
-	return []metav1.Condition{
-		conditions.False(v1alpha1.ConditionReady, reason, awaited),
-		conditions.True(v1alpha1.ConditionReconciling, v1alpha1.ReasonProgressing, awaited),
-	}
+	return reason, awaited, passed
 }
 
 // passedAllTheSame are the reasons of gates that are not True and yet do not gate Ready: nodes pull through the hub.

@@ -20,6 +20,10 @@ func nodesWired(s *scope) metav1.Condition {
 	entry := nodes.FindEntry(s.configuration, s.hub)
 	wanted := nodes.WantedEntry(s.hub, s.endpoint(), s.conflicts, s.refused)
 	switch {
+	case s.hub.Spec.Suspend && entry == nil:
+		return no(v1alpha1.ReasonSuspended, "the nodes are told nothing of the hub while it is suspended")
+	case s.hub.Spec.Suspend:
+		return countedNodesWired(s, *entry)
 	case len(wanted.Hosts) == 0:
 		return no(v1alpha1.ReasonHostConflict, "an older hub has every host of this one")
 	case entry == nil:

@@ -114,8 +114,12 @@ func checkConditions(hub *v1alpha1.RegistryHub) error {
 	if stalled && reconciling {
 		errs = append(errs, errors.New("Stalled and Reconciling at once"))
 	}
-	if !ready && !stalled && !reconciling {
-		errs = append(errs, errors.New("not Ready, and neither Stalled nor Reconciling"))
+	suspended := is(v1alpha1.ConditionSuspended)
+	if suspended && (reconciling || stalled) {
+		errs = append(errs, errors.New("Suspended, and Stalled or Reconciling"))
+	}
+	if !ready && !stalled && !reconciling && !suspended {
+		errs = append(errs, errors.New("not Ready, and neither Stalled nor Reconciling nor Suspended"))
 	}
 	for _, condition := range list {
 		errs = append(errs, checkCondition(hub, condition))
@@ -124,7 +128,7 @@ func checkConditions(hub *v1alpha1.RegistryHub) error {
 }
 
 func checkCondition(hub *v1alpha1.RegistryHub, condition metav1.Condition) error {
-	abnormal := condition.Type == v1alpha1.ConditionReconciling || condition.Type == v1alpha1.ConditionStalled
+	abnormal := slices.Contains([]string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled, v1alpha1.ConditionSuspended}, condition.Type)
 	switch {
 	case abnormal && condition.Status != metav1.ConditionTrue:
 		return fmt.Errorf("%s is there and not True", condition.Type)
@@ -200,7 +204,9 @@ func stateOf(hub *v1alpha1.RegistryHub) gitops.State {
 		return gitops.State{}
 	}
 	is := func(kind string) bool { return meta.IsStatusConditionTrue(list, kind) }
-	state := gitops.State{Ready: "False", Reconciling: is(v1alpha1.ConditionReconciling), Stalled: is(v1alpha1.ConditionStalled)}
+	state := gitops.State{
+		Ready: "False", Reconciling: is(v1alpha1.ConditionReconciling), Stalled: is(v1alpha1.ConditionStalled), Suspended: is(v1alpha1.ConditionSuspended),
+	}
 	if is(v1alpha1.ConditionReady) {
 		state.Ready = "True"
 	}

@@ -34,9 +34,10 @@ func TestJudgesAgree(t *testing.T) {
 		t.Fatal(err)
 	}
 	const (
-		ready   = "{type: Ready, status: 'True', message: 2/2 nodes wired}"
-		stalled = "{type: Stalled, status: 'True', message: it names no host}"
-		waiting = "{type: Ready, status: 'False', message: waiting for a volume}, {type: Reconciling, status: 'True', message: waiting for a volume}"
+		ready     = "{type: Ready, status: 'True', message: 2/2 nodes wired}"
+		suspended = "{type: Suspended, status: 'True', message: spec.suspend is true}"
+		stalled   = "{type: Stalled, status: 'True', message: it names no host}"
+		waiting   = "{type: Ready, status: 'False', message: waiting for a volume}, {type: Reconciling, status: 'True', message: waiting for a volume}"
 	)
 	waits := Verdicts{"InProgress", "Progressing", "InProgress"}
 	for name, tc := range map[string]struct {
@@ -59,6 +60,14 @@ func TestJudgesAgree(t *testing.T) {
 		"stalled": {
 			"metadata: {generation: 1}\nstatus: {observedGeneration: 1, conditions: [{type: Ready, status: 'False', message: m}, " + stalled + "]}",
 			Verdicts{"Failed", "Degraded", "Failed"}, "it names no host",
+		},
+		"suspended, and ready": {
+			"metadata: {generation: 1}\nstatus: {observedGeneration: 1, conditions: [" + ready + ", " + suspended + "]}",
+			Verdicts{"Current", "Suspended", "Current"}, "2/2 nodes wired",
+		},
+		"suspended, and not ready": {
+			"metadata: {generation: 1}\nstatus: {observedGeneration: 1, conditions: [{type: Ready, status: 'False', message: no Pod}, " + suspended + "]}",
+			Verdicts{"InProgress", "Suspended", "InProgress"}, "no Pod",
 		},
 		"stalled, and being deleted": {
 			"metadata: {generation: 1, deletionTimestamp: '2026-01-01T00:00:00Z'}\nstatus: {observedGeneration: 1, conditions: [" + stalled + "]}",
@@ -90,6 +99,8 @@ func TestTheTableHasEachStateOnce(t *testing.T) {
 		{Ready: "False", Reconciling: true}: {"InProgress", "Progressing", "InProgress"},
 		{Ready: "True"}:                     {"Current", "Healthy", "Current"},
 		{Ready: "False", Stalled: true}:     {"Failed", "Degraded", "Failed"},
+		{Ready: "True", Suspended: true}:    {"Current", "Suspended", "Current"},
+		{Ready: "False", Suspended: true}:   {"InProgress", "Suspended", "InProgress"},
 		{Ready: "False", Reconciling: true, Deleting: true}: {"Terminating", "Progressing", "InProgress"},
 	}
 	if diff := cmp.Diff(want, table); diff != "" {

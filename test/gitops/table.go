@@ -11,10 +11,10 @@ import (
 type Verdicts struct{ Kstatus, ArgoCD, Flux string }
 
 // State is what tells the states of the table apart, as the conditions say it: the status of Ready, whether Reconciling and
-// Stalled are True, and whether the hub is being deleted. The zero State is that of a spec that nobody has seen yet.
+// Stalled are True, and whether the hub is suspended (its row begins so) or being deleted. The zero State is that of a spec that nobody has seen yet.
 type State struct {
-	Ready                          string
-	Reconciling, Stalled, Deleting bool
+	Ready                                     string
+	Reconciling, Stalled, Suspended, Deleting bool
 }
 
 const header = "| State | Ready | Reconciling | Stalled | kstatus (kpt) | Argo CD | Flux |"
@@ -64,6 +64,7 @@ func readRow(line string) (State, Verdicts, error) {
 	}
 	return State{
 		Ready: ready, Deleting: reason == "`Deleting`",
+		Suspended:   strings.HasPrefix(cells[0], "suspended"),
 		Reconciling: strings.HasPrefix(cells[2], "True"), Stalled: strings.HasPrefix(cells[3], "True"),
 	}, verdicts, nil
 }

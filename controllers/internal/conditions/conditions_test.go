@@ -55,17 +55,22 @@ func TestCheck(t *testing.T) {
 	}{
 		"nothing at all":               {nil, "Ready is missing"},
 		"ready and stalled":            {list("Ready", "Stalled"), "Ready is True beside"},
-		"stalled and reconciling":      {list("!Ready", "Stalled", "Reconciling"), "are both True"},
+		"stalled and reconciling":      {list("!Ready", "Stalled", "Reconciling"), "are True at once"},
 		"abnormal-true that is False":  {list("Ready", "!Stalled"), "must be absent"},
-		"not ready for no reason":      {list("!Ready"), "neither Reconciling nor Stalled says why"},
+		"not ready for no reason":      {list("!Ready"), "none of Reconciling, Stalled and Suspended says why"},
 		"ready":                        {list("Ready"), ""},
+		"ready, and suspended":         {list("Ready", "Suspended"), ""},
+		"suspended, and not ready":     {list("!Ready", "Suspended"), ""},
+		"suspended, and on its way":    {list("!Ready", "Suspended", "Reconciling"), "Reconciling and Suspended are True at once"},
+		"suspended, and stalled":       {list("!Ready", "Suspended", "Stalled"), "Stalled and Suspended are True at once"},
+		"not suspended, and so":        {list("Ready", "!Suspended"), "must be absent"},
 		"on its way":                   {list("!Ready", "Reconciling"), ""},
 		"another generation is spoken": {conditions.Merge(nil, 6, first, owned, conditions.True("Ready", "Ready", "x")), "generation 6, not 7"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := conditions.Check(tc.list, 7, "Ready", "Reconciling", "Stalled")
+			err := conditions.Check(tc.list, 7, "Ready", "Reconciling", "Stalled", "Suspended")
 			if (tc.want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("Check: %v, want one that says %q", err, tc.want)
 			}
