@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,10 +21,11 @@ func told(t *testing.T, registry *prometheus.Registry) map[string]float64 {
 	found := map[string]float64{}
 	for _, family := range families {
 		for _, metric := range family.GetMetric() {
-			series := family.GetName()
+			words := []string{family.GetName()}
 			for _, label := range metric.GetLabel() {
-				series += " " + label.GetValue()
+				words = append(words, label.GetValue())
 			}
+			series := strings.Join(words, " ")
 			value := metric.GetGauge().GetValue() + metric.GetCounter().GetValue() + float64(metric.GetHistogram().GetSampleCount())
 			if value != 0 || metric.GetGauge() != nil && len(metric.GetLabel()) == 1 {
 				found[series] = value

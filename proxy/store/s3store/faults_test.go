@@ -186,13 +186,13 @@ func TestAnswerThatIsNotWhatWasAskedForIsNeverTakenForIt(t *testing.T) {
 		"a body that stalls": func(w http.ResponseWriter, r *http.Request, proxy http.Handler) {
 			proxy.ServeHTTP(&cutting{ResponseWriter: w, left: 1000, stall: r}, r)
 		},
-		"another range": func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+		"another range": func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 			w.Header().Set("Content-Range", "bytes 0-9/204800")
 			w.Header().Set("Last-Modified", time.Now().UTC().Format(http.TimeFormat))
 			w.WriteHeader(http.StatusPartialContent)
 			_, _ = w.Write(make([]byte, 10))
 		},
-		"the whole instead of a range": func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+		"the whole instead of a range": func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 			w.Header().Set("Last-Modified", time.Now().UTC().Format(http.TimeFormat))
 			_, _ = w.Write(data)
 		},
