@@ -62,6 +62,7 @@ metadata: {name: in-a-bucket}
 spec:
   hosts: [docker.io]
   mode: Mirror
+  mirror: {}
   storage:
     type: S3
     s3:
