@@ -50,15 +50,16 @@ func page(kind string, all []section) (string, error) {
 		return "", fmt.Errorf("making the page of %s: the reference has no such type", kind)
 	}
 	reached := reachedFrom(kind, all)
-	text := "# API: " + kind + "\n\nGenerated from `api/v1alpha1` by `make generate`.\n"
+	var text strings.Builder
+	text.WriteString("# API: " + kind + "\n\nGenerated from `api/v1alpha1` by `make generate`.\n")
 	for _, own := range []bool{true, false} {
 		for _, one := range all {
 			if reached[one.name] && (one.name == kind) == own {
-				text += "\n" + strings.Replace(onlyUsers(one, reached), "#### ", "## ", 1) + "\n"
+				text.WriteString("\n" + strings.Replace(onlyUsers(one, reached), "#### ", "## ", 1) + "\n")
 			}
 		}
 	}
-	return text, nil
+	return text.String(), nil
 }
 
 // reachedFrom are the types that a kind's fields have, their fields, and so on, and the kind itself.
