@@ -76,6 +76,7 @@ func TestNetworkPolicies(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			ports := ports[tc.to.pod["app.kubernetes.io/component"]]
 			egress := allowed(t, policies, networkingv1.PolicyTypeEgress, tc.from, tc.to, tc.port, tc.protocol, ports)
 			ingress := allowed(t, policies, networkingv1.PolicyTypeIngress, tc.to, tc.from, tc.port, tc.protocol, ports)
 			if got := egress && ingress; got != tc.want {
@@ -92,7 +93,7 @@ func TestPoliciesLetNodesReachEveryPortOfAHubsService(t *testing.T) {
 	if err := yaml.Unmarshal([]byte(read(t, filepath.Join(root, "controllers", "resources", "testdata", "service.yaml"))), &service); err != nil {
 		t.Fatal(err)
 	}
-	policies, ports := networkPolicies(t), containerPorts(t)
+	policies, ports := networkPolicies(t), containerPorts(t)["proxy"]
 	for _, port := range service.Spec.Ports {
 		number, known := ports[port.TargetPort.StrVal]
 		if !known || !allowed(t, policies, networkingv1.PolicyTypeIngress, aProxy, aNode, number, corev1.ProtocolTCP, ports) {
@@ -127,14 +128,18 @@ func networkPolicies(t *testing.T) []networkingv1.NetworkPolicy {
 	return policies
 }
 
-// containerPorts are the numbers of the ports that policies name.
-func containerPorts(t *testing.T) map[string]int32 {
+// containerPorts are the numbers of the ports that policies name, by component.
+func containerPorts(t *testing.T) map[string]map[string]int32 {
 	t.Helper()
-	ports := map[string]int32{}
+	ports := map[string]map[string]int32{}
 	for _, template := range podTemplates(t) {
+		of := template.Labels["app.kubernetes.io/component"]
+		if ports[of] == nil {
+			ports[of] = map[string]int32{}
+		}
 		for _, container := range template.Spec.Containers {
 			for _, port := range container.Ports {
-				ports[port.Name] = port.ContainerPort
+				ports[of][port.Name] = port.ContainerPort
 			}
 		}
 	}
