@@ -69,8 +69,8 @@ const (
 	ReasonVolumeFull = "VolumeFull"
 	// ReasonVolumeGrowing (StorageReady, True): a larger volume was asked for, and the hub serves on meanwhile.
 	ReasonVolumeGrowing = "VolumeGrowing"
-	// ReasonVolumeCannotGrow (StorageReady): the spec asks for a larger volume, and its StorageClass does not allow that. It does not gate
-	// Ready: the hub serves with the volume that it has.
+	// ReasonVolumeCannotGrow (StorageReady): the spec asks for a larger volume, or lets it grow (maxSize), and its StorageClass does not
+	// allow that. It does not gate Ready: the hub serves with the volume that it has.
 	ReasonVolumeCannotGrow = "VolumeCannotGrow"
 	// ReasonVolumeGrowthFailed (StorageReady): the storage driver, a node or the API server (a quota) failed to make the volume
 	// larger; the message is theirs. It is tried again, and does not gate Ready.
@@ -171,6 +171,8 @@ const (
 	// AnnotationConfigHash, on a proxy's Pod, is the hash of the configuration that the Pod was told of last. It is set so that
 	// the kubelet brings a changed ConfigMap at once.
 	AnnotationConfigHash = "registryhub.io/config-hash"
+	// AnnotationGrownAt, on a hub's volume claim, is when the operator last had it grow by itself (RFC 3339).
+	AnnotationGrownAt = "registryhub.io/grown-at"
 	// AnnotationRemedyCause, on a Job that mends a node, is the hash of what it is to mend, and how.
 	AnnotationRemedyCause = "registryhub.io/remedy-cause"
 	// LabelHub, on everything made for a hub, is the hub's name.

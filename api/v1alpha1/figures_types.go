@@ -15,8 +15,8 @@ type StorageStatus struct {
 	// +optional
 	Capacity *resource.Quantity `json:"capacity,omitempty"`
 
-	// requested is what the volume claim asks for: the spec's size, or more where somebody made it larger, or made it for an
-	// earlier hub. It is more than capacity while the volume grows.
+	// requested is what the volume claim asks for: the spec's size, or more where it has grown by itself or by hand, or was made
+	// for an earlier hub. capacity follows once the volume has grown.
 	// +optional
 	Requested *resource.Quantity `json:"requested,omitempty"`
 

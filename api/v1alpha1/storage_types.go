@@ -97,6 +97,7 @@ const (
 // PersistentVolumeClaimStorage describes the volume that a hub's cache is kept on.
 // Example: {size: 100Gi, storageClassName: fast}.
 // +kubebuilder:validation:XValidation:rule="has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)",message="spec.storage.persistentVolumeClaim.storageClassName cannot be changed; make another hub"
+// +kubebuilder:validation:XValidation:rule="!has(self.maxSize) || quantity(string(self.maxSize)).compareTo(quantity(string(self.size))) >= 0",message="spec.storage.persistentVolumeClaim.maxSize must be at least size"
 type PersistentVolumeClaimStorage struct {
 	// size of the volume. It can grow where the StorageClass allows it, and never shrinks. At least 1Mi.
 	// Example: 100Gi.
@@ -104,6 +105,13 @@ type PersistentVolumeClaimStorage struct {
 	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity(string(oldSelf))) >= 0",message="spec.storage.persistentVolumeClaim.size cannot shrink: a volume only grows"
 	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('1Mi')) >= 0",message="spec.storage.persistentVolumeClaim.size must be at least 1Mi"
 	Size resource.Quantity `json:"size"`
+
+	// maxSize lets the volume grow by itself: while the hub has to evict for want of room, the operator asks for a fifth
+	// more, in whole Gi and at most maxSize; not before the last growth is done, and ten minutes old. It never shrinks
+	// back. size stays as it is written here; status.storage.requested shows what was asked for. The StorageClass must
+	// allow growth. At least size. Default: the volume grows with size alone. Example: 500Gi.
+	// +optional
+	MaxSize *resource.Quantity `json:"maxSize,omitempty"`
 
 	// storageClassName of the volume. Default: the cluster's default StorageClass. It cannot be changed.
 	// +optional

@@ -404,6 +404,11 @@ func (in *NodesStatus) DeepCopy() *NodesStatus {
 func (in *PersistentVolumeClaimStorage) DeepCopyInto(out *PersistentVolumeClaimStorage) {
 	*out = *in
 	out.Size = in.Size.DeepCopy()
+	if in.MaxSize != nil {
+		in, out := &in.MaxSize, &out.MaxSize
+		x := (*in).DeepCopy()
+		*out = &x
+	}
 	if in.StorageClassName != nil {
 		in, out := &in.StorageClassName, &out.StorageClassName
 		*out = new(string)

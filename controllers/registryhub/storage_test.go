@@ -139,14 +139,20 @@ func TestWhatIsSaidOfAVolume(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := storageReady(tc.scope)
-			if diff := cmp.Diff(tc.want, string(got.Status)+"/"+got.Reason); diff != "" {
-				t.Errorf("StorageReady (-want +got):\n%s\n%s", diff, got.Message)
-			}
-			if !strings.Contains(got.Message, tc.words) {
-				t.Errorf("no %q in %q", tc.words, got.Message)
-			}
+			tellsOfStorage(t, tc.scope, tc.want, tc.words)
 		})
+	}
+}
+
+// tellsOfStorage holds what StorageReady is, and words of its message.
+func tellsOfStorage(t *testing.T, s *scope, want, words string) {
+	t.Helper()
+	got := storageReady(s)
+	if diff := cmp.Diff(want, string(got.Status)+"/"+got.Reason); diff != "" {
+		t.Errorf("StorageReady (-want +got):\n%s\n%s", diff, got.Message)
+	}
+	if !strings.Contains(got.Message, words) {
+		t.Errorf("no %q in %q", words, got.Message)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -29,8 +30,9 @@ type volumeFacts struct {
 	classes []storagev1.StorageClass
 	// failure is what the driver said last of a volume that it could not make; empty when it said nothing.
 	failure string
-	// wanted is the size that the claim should ask for.
+	// wanted is the size that the claim should ask for, and bySelf is true when that is more than anybody asked for.
 	wanted resource.Quantity
+	bySelf bool
 	// refusal is what the API server said when it was asked for that; empty when it did not refuse.
 	refusal string
 }
@@ -46,6 +48,9 @@ func (r *Reconciler) observeVolume(ctx context.Context, s *scope) error {
 	}
 	s.volume.classes = classes.Items
 	s.volume.wanted = larger(s.hub.Spec.Storage.PersistentVolumeClaim.Size, requested(s.claim))
+	if next, grows := selfGrown(s); grows && next.Cmp(s.volume.wanted) > 0 {
+		s.volume.wanted, s.volume.bySelf = next, true
+	}
 	return nil
 }
 
@@ -77,6 +82,12 @@ func (r *Reconciler) applyStorage(ctx context.Context, s *scope) error {
 
 // grow asks for the wanted size, and says whether the API server takes that.
 func (r *Reconciler) grow(ctx context.Context, s *scope, live *corev1.PersistentVolumeClaim) (bool, error) {
+	why := "spec.storage.persistentVolumeClaim.size is larger"
+	if s.volume.bySelf {
+		why = "the hub has to evict for want of room"
+		live = live.DeepCopy()
+		metav1.SetMetaDataAnnotation(&live.ObjectMeta, v1alpha1.AnnotationGrownAt, s.now.UTC().Format(time.RFC3339))
+	}
 	err := r.applyClaim(ctx, s, live, s.volume.wanted)
 	if refused, is := errors.AsType[*apply.RefusedError](err); is {
 		s.volume.refusal = refused.Error()
@@ -87,8 +98,8 @@ func (r *Reconciler) grow(ctx context.Context, s *scope, live *corev1.Persistent
 		return false, err
 	}
 	from, to := requested(live), s.volume.wanted
-	volumeGrows(from.String(), to.String(), "spec.storage.persistentVolumeClaim.size is larger").record(r.Events, s.hub)
-	log.FromContext(ctx).Info("asked for a larger volume", "from", from.String(), "to", to.String())
+	volumeGrows(from.String(), to.String(), why).record(r.Events, s.hub)
+	log.FromContext(ctx).Info("asked for a larger volume", "from", from.String(), "to", to.String(), "reason", why)
 	return true, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/registryhub/registryhub/api/v1alpha1"
@@ -50,24 +51,42 @@ func growthOf(s *scope) *metav1.Condition {
 	case growing && failed:
 		own := fmt.Sprintf("the volume keeps %s, and does not grow to %s: it is tried again", has.String(), asked.String())
 		return growth(metav1.ConditionFalse, v1alpha1.ReasonVolumeGrowthFailed, s.steady(v1alpha1.ReasonVolumeGrowthFailed, own, inOneLine(failure)))
-	case wanted.Cmp(asked) > 0:
+	case wanted.Cmp(asked) > 0 || storage.MaxSize != nil && storage.MaxSize.Cmp(asked) > 0:
 		if obstacle := cannotGrow(s); obstacle != "" {
 			return growth(metav1.ConditionFalse, v1alpha1.ReasonVolumeCannotGrow,
-				fmt.Sprintf("the volume keeps %s, and cannot grow to %s: %s", asked.String(), wanted.String(), obstacle))
+				fmt.Sprintf("the volume keeps %s, and cannot grow to %s: %s", asked.String(), aim(s), obstacle))
 		}
 	}
-	switch {
-	case growing:
+	if growing {
 		return growth(metav1.ConditionTrue, v1alpha1.ReasonVolumeGrowing, fmt.Sprintf("the volume grows from %s to %s%s", has.String(), asked.String(), stage(s.claim)))
-	case asked.Cmp(storage.Size) > 0:
-		return growth(metav1.ConditionTrue, v1alpha1.ReasonVolumeBound, fmt.Sprintf(
-			"volume claim %s is bound; it asks for %s, more than the spec's %s: volumes do not shrink", s.claim.Name, asked.String(), storage.Size.String()))
 	}
-	return nil
+	return grown(s.claim.Name, asked, storage)
+}
+
+// grown says that a volume is larger than the spec says; nil when it is not.
+func grown(claim string, asked resource.Quantity, storage *v1alpha1.PersistentVolumeClaimStorage) *metav1.Condition {
+	switch {
+	case asked.Cmp(storage.Size) <= 0:
+		return nil
+	case storage.MaxSize != nil && asked.Cmp(*storage.MaxSize) <= 0:
+		return growth(metav1.ConditionTrue, v1alpha1.ReasonVolumeBound, fmt.Sprintf(
+			"volume claim %s is bound; it has grown to %s, of at most %s", claim, asked.String(), storage.MaxSize.String()))
+	}
+	return growth(metav1.ConditionTrue, v1alpha1.ReasonVolumeBound, fmt.Sprintf(
+		"volume claim %s is bound; it asks for %s, more than the spec's %s: volumes do not shrink", claim, asked.String(), storage.Size.String()))
 }
 
 func growth(value metav1.ConditionStatus, reason, message string) *metav1.Condition {
 	return &metav1.Condition{Type: v1alpha1.ConditionStorageReady, Status: value, Reason: reason, Message: message}
+}
+
+// aim is how large the volume should be, or may become.
+func aim(s *scope) string {
+	size := s.volume.wanted
+	if maximum := s.hub.Spec.Storage.PersistentVolumeClaim.MaxSize; maximum != nil && size.Cmp(requested(s.claim)) <= 0 {
+		size = *maximum
+	}
+	return size.String()
 }
 
 // resizeFailure says whether a driver or a node failed to make a claim's volume larger, and with what words.

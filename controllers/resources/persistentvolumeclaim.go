@@ -17,10 +17,14 @@ func PersistentVolumeClaim(hub *v1alpha1.RegistryHub, settings Settings, live *c
 		return nil
 	}
 	class, modes := storage.StorageClassName, storage.AccessModes
+	claim := corev1ac.PersistentVolumeClaim(ChildName(hub), settings.Namespace).WithLabels(hubLabels(hub))
 	if live != nil {
 		modes = live.Spec.AccessModes
 		if class != nil && (live.Spec.StorageClassName != nil || live.Spec.VolumeName != "") {
 			class = live.Spec.StorageClassName
+		}
+		if grownAt, grown := live.Annotations[v1alpha1.AnnotationGrownAt]; grown {
+			claim.WithAnnotations(map[string]string{v1alpha1.AnnotationGrownAt: grownAt})
 		}
 	}
 	spec := corev1ac.PersistentVolumeClaimSpec().
@@ -30,5 +34,5 @@ func PersistentVolumeClaim(hub *v1alpha1.RegistryHub, settings Settings, live *c
 	if class != nil {
 		spec.WithStorageClassName(*class)
 	}
-	return corev1ac.PersistentVolumeClaim(ChildName(hub), settings.Namespace).WithLabels(hubLabels(hub)).WithSpec(spec)
+	return claim.WithSpec(spec)
 }

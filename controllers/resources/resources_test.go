@@ -208,6 +208,7 @@ func TestAClaimThatIsThereKeepsWhatCannotBeChanged(t *testing.T) {
 	hub := plain()
 	hub.Spec.Storage.PersistentVolumeClaim.StorageClassName = new("fast")
 	live := &corev1.PersistentVolumeClaim{
+		ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{v1alpha1.AnnotationGrownAt: "2026-01-02T03:04:05Z", "somebody": "else"}},
 		Spec: corev1.PersistentVolumeClaimSpec{
 			StorageClassName: new("slow"), AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
 		},
@@ -216,10 +217,10 @@ func TestAClaimThatIsThereKeepsWhatCannotBeChanged(t *testing.T) {
 		live *corev1.PersistentVolumeClaim
 		want string
 	}{
-		"none":                           {nil, "fast [ReadWriteOncePod]"},
-		"of another class and mode":      {live, "slow [ReadWriteOnce]"},
-		"of no class, and not yet bound": {&corev1.PersistentVolumeClaim{}, "fast []"},
-		"of no class, and bound":         {&corev1.PersistentVolumeClaim{Spec: corev1.PersistentVolumeClaimSpec{VolumeName: "pv"}}, " []"},
+		"none":                           {nil, "fast [ReadWriteOncePod] map[]"},
+		"of another class and mode":      {live, "slow [ReadWriteOnce] map[registryhub.io/grown-at:2026-01-02T03:04:05Z]"},
+		"of no class, and not yet bound": {&corev1.PersistentVolumeClaim{}, "fast [] map[]"},
+		"of no class, and bound":         {&corev1.PersistentVolumeClaim{Spec: corev1.PersistentVolumeClaimSpec{VolumeName: "pv"}}, " [] map[]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -228,8 +229,8 @@ func TestAClaimThatIsThereKeepsWhatCannotBeChanged(t *testing.T) {
 			if claim.Spec.StorageClassName != nil {
 				class = *claim.Spec.StorageClassName
 			}
-			if diff := cmp.Diff(tc.want, fmt.Sprint(class, " ", claim.Spec.AccessModes)); diff != "" {
-				t.Errorf("class and modes (-want +got):\n%s", diff)
+			if diff := cmp.Diff(tc.want, fmt.Sprint(class, " ", claim.Spec.AccessModes, " ", claim.Annotations)); diff != "" {
+				t.Errorf("class, modes and annotations (-want +got):\n%s", diff)
 			}
 			if got := (*claim.Spec.Resources.Requests)[corev1.ResourceStorage]; got.String() != "200Gi" {
 				t.Errorf("it asks for %s", got.String())

@@ -102,6 +102,7 @@ func TestWhatIsRefused(t *testing.T) {
 		"a claim with ephemeral beside":     {"type: PersistentVolumeClaim", "type: PersistentVolumeClaim\n    ephemeral: {}", "spec.storage.ephemeral must not be set"},
 		"a volume of nothing":               {"size: 10Gi", "size: 0", "at least 1Mi"},
 		"a volume of a word":                {"size: 10Gi", "size: large", "size"},
+		"a volume that shrinks by itself":   {"size: 10Gi", "size: 10Gi, maxSize: 9.9Gi", "maxSize must be at least size"},
 		"a retention that is not one":       {"size: 10Gi", "size: 10Gi, retention: Maybe", "Unsupported value"},
 		"nodes alone over HTTP":             {"mode: Mirror", "mode: Mirror\n  endpoint: {scheme: HTTP}\n  access: {pull: Nodes}", "spec.access.pull cannot be Nodes"},
 		"credentials over HTTP":             {"  mirror:\n    upstreams: " + upstream, "  endpoint: {scheme: HTTP}\n  mirror:\n    upstreams: [{name: hub, url: 'https://x.example', credentialsSecretRef: {name: a}}]", "would be open to every Pod"},
@@ -222,6 +223,7 @@ func TestWhatIsAdmitted(t *testing.T) {
 		"two Pods on a volume of many": {"size: 10Gi, storageClassName: fast}", "size: 10Gi, accessModes: [ReadWriteMany]}\n  proxy: {replicas: 2}"},
 		"no scrub":                     {"    type: PersistentVolumeClaim", "    scrub: {every: 0s}\n    type: PersistentVolumeClaim"},
 		"a scrub in full":              {"    type: PersistentVolumeClaim", "    scrub: {every: 1h, bytesPerSecond: 1Mi}\n    type: PersistentVolumeClaim"},
+		"a volume that may grow":       {"size: 10Gi", "size: 10Gi, maxSize: 10240Mi"},
 		"eviction in full":             {"    type: PersistentVolumeClaim", "    eviction: {highWatermarkPercent: 99, lowWatermarkPercent: 1, maxIdle: 2h}\n    type: PersistentVolumeClaim"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/api/v1alpha1"
 )
 
@@ -276,4 +277,42 @@ func TestWhatADriverSaysIsReadFromTheClaimsEvents(t *testing.T) {
 	})).To(Succeed())
 	w.Eventually(w.condition("unprovided", v1alpha1.ConditionStorageReady)).WithTimeout(2 * time.Minute).Should(Equal("False/ProvisioningFailed"))
 	w.says("unprovided", "no pool has room")
+}
+
+// TestAVolumeGrowsByItselfWhileItsHubLacksRoom: what the spec says stays as it is.
+func TestAVolumeGrowsByItselfWhileItsHubLacksRoom(t *testing.T) {
+	w := begin(t)
+	w.storageClass("elastic", true)
+	w.create(hubFor("elastic", "elastic.example", onClass("elastic"), func(hub *v1alpha1.RegistryHub) {
+		hub.Spec.Storage.PersistentVolumeClaim.MaxSize = new(resource.MustParse("2.5Gi"))
+	}))
+	w.Eventually(func() error { return w.child("elastic", &corev1.ConfigMap{}) }).Should(Succeed())
+	w.proxy("elastic").crowd("990Mi", "1000Mi")
+	w.ready("elastic")
+	w.Eventually(w.asks("elastic")).Should(Equal("2Gi"))
+	w.becomes("elastic", v1alpha1.ConditionStorageReady, "True/VolumeGrowing")
+	w.Eventually(w.told("elastic")).Should(ContainElement("Normal/VolumeGrowing"))
+	w.bindVolume("elastic")
+	w.says("elastic", "has grown to 2Gi, of at most 2560Mi")
+	w.Consistently(w.asks("elastic")).Should(Equal("2Gi"), "it is not ten minutes ago")
+
+	claim := &corev1.PersistentVolumeClaim{ObjectMeta: named("hub-elastic")}
+	w.byHand(claim, func() { claim.Annotations[v1alpha1.AnnotationGrownAt] = "2026-01-02T03:04:05Z" })
+	w.Eventually(w.asks("elastic")).Should(Equal("2560Mi"), "all that it may")
+	w.bindVolume("elastic")
+	w.byHand(claim, func() { claim.Annotations[v1alpha1.AnnotationGrownAt] = "2026-01-02T03:04:05Z" })
+	w.Consistently(w.asks("elastic")).Should(Equal("2560Mi"))
+	spec := w.get("elastic").Spec.Storage.PersistentVolumeClaim
+	w.Expect(spec.Size.String()).To(Equal("1Gi"), "the spec is the user's")
+	w.becomes("elastic", v1alpha1.ConditionReady, "True/Ready")
+}
+
+// crowd has the proxy tell that so much of its store is used.
+func (p *proxy) crowd(used, capacity string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	is, has := resource.MustParse(used), resource.MustParse(capacity)
+	p.held = &configv1alpha1.ProxyReport{InForce: p.wanted(), Figures: &configv1alpha1.ProxyFigures{
+		Store: configv1alpha1.StoreFigures{UsedBytes: is.Value(), CapacityBytes: has.Value()},
+	}}
 }
