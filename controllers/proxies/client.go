@@ -14,8 +14,9 @@ import (
 const (
 	// askTimeout bounds an asking as a whole. Who does not answer within it is asked again.
 	askTimeout = 3 * time.Second
-	// maxAnswer is the most bytes of an answer, and of its header, that are read: a report has a reason of 1024 bytes.
-	maxAnswer = 16 << 10
+	// maxAnswer is the most bytes of an answer, and of its header, that are read: a report has a reason of 1024 bytes, up to ten of 256
+	// with their images, and figures of 16 upstreams.
+	maxAnswer = 64 << 10
 )
 
 // Client asks proxies for their reports. A Pod is believed no more than anybody: answers are bounded, redirects are not

@@ -75,7 +75,7 @@ func TestAskBelievesNobody(t *testing.T) {
 					return
 				}
 			}
-		}, "its answer has more than 16384 bytes"},
+		}, "its answer has more than 65536 bytes"},
 		"an endless header": {func(w http.ResponseWriter, _ *http.Request) {
 			for i := range 1000 {
 				w.Header().Set(fmt.Sprintf("X-%d", i), strings.Repeat("x", 100))
