@@ -22,7 +22,8 @@ func TestAContainerdThatWasKilledIsProvenAnew(t *testing.T) {
 	s.images.push(t, "team/restarted", "v1")
 	s.applyHub(t, hub, host)
 	s.awaitReady(t, hub)
-	node := s.bed.Nodes[0]
+	// Not the hub's own: its Pod may be out of service for a moment while the kubelet has no runtime, and is withdrawn then.
+	node := s.nodeWithout(t, hub)
 	wired, files := s.nodesWired(t, hub), s.identities(t, node, host)
 	proven, err := s.canaries(t.Context(), s.proxyPod(t, hub).Name)
 	if err != nil {
@@ -41,6 +42,19 @@ func TestAContainerdThatWasKilledIsProvenAnew(t *testing.T) {
 	if now := s.nodesWired(t, hub); now.Status != metav1.ConditionTrue || now.LastTransitionTime != wired.LastTransitionTime {
 		t.Errorf("NodesWired was %+v, and is %+v", wired, now)
 	}
+}
+
+// nodeWithout is a node that the hub's Pod is not on.
+func (s *suite) nodeWithout(t *testing.T, hub string) testbed.Node {
+	t.Helper()
+	on := s.proxyPod(t, hub).Spec.NodeName
+	for _, node := range s.bed.Nodes {
+		if node.Name != on {
+			return node
+		}
+	}
+	t.Fatalf("every node is %s", on)
+	return testbed.Node{}
 }
 
 func (s *suite) nodesWired(t *testing.T, hub string) metav1.Condition {
