@@ -56,7 +56,7 @@ func (s *suite) scene(t *testing.T) string {
 // applyHub applies a hub for a host, with extra lines in its spec, and removes it when the test ends.
 func (s *suite) applyHub(t *testing.T, name, host string, extra ...string) {
 	t.Helper()
-	s.applyManifest(t, hubManifest, name, host, extra...)
+	s.applyManifest(t, testbed.HubManifest, name, host, extra...)
 }
 
 // applyManifest does the same with another manifest, a format of the hub's name, twice its host, and the CA's name.
@@ -155,23 +155,6 @@ func fromNodes(requests []upstream.Request) []upstream.Request {
 	}
 	return own
 }
-
-const hubManifest = `apiVersion: registryhub.io/v1alpha1
-kind: RegistryHub
-metadata: {name: %s}
-spec:
-  hosts: [%s]
-  mode: Mirror
-  mirror:
-    upstreams:
-    - name: upstream
-      url: https://%s
-      caBundleRef: {name: %s}
-    tags: {revalidateAfter: 1s}
-  storage:
-    type: PersistentVolumeClaim
-    persistentVolumeClaim: {size: 100Mi}
-`
 
 const podManifest = `apiVersion: v1
 kind: Pod

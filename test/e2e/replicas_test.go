@@ -50,7 +50,7 @@ func TestSeveralPodsAreReplacedAndNoRequestFails(t *testing.T) {
 	s := shared
 	const host, hub = "several.e2e.test", "several"
 	image := s.images.push(t, "team/several", "v1")
-	manifest := strings.Replace(hubManifest, "{size: 100Mi}", "{size: 100Mi, accessModes: [ReadWriteMany]}\n  proxy: {replicas: 2}", 1)
+	manifest := strings.Replace(testbed.HubManifest, "{size: 100Mi}", "{size: 100Mi, accessModes: [ReadWriteMany]}\n  proxy: {replicas: 2}", 1)
 	s.applyManifest(t, manifest, hub, host, "  endpoint: {scheme: HTTP}") // as for reload: the API server asks
 	s.awaitReady(t, hub)
 	s.runPod(t, "several", s.bed.Nodes[0], host+"/team/several:v1")

@@ -35,7 +35,7 @@ func TestOnlyNodesPullWhatTheHubHasCredentialsFor(t *testing.T) {
 	s.images.push(t, "team/private", "v1")
 	s.kubectl(t, "-n", testbed.Namespace, "create", "secret", "generic", "e2e-credentials", "--type=kubernetes.io/basic-auth",
 		"--from-literal=username=somebody", "--from-literal=password=secret")
-	manifest := strings.Replace(hubManifest, "    tags:", "      credentialsSecretRef: {name: e2e-credentials}\n    tags:", 1)
+	manifest := strings.Replace(testbed.HubManifest, "    tags:", "      credentialsSecretRef: {name: e2e-credentials}\n    tags:", 1)
 	s.applyManifest(t, manifest, "private", host, overTLS)
 	s.awaitReady(t, "private")
 	if hub, err := s.hub(t.Context(), "private"); err != nil || hub.Status.Access.Pull != v1alpha1.PullNodes {

@@ -99,7 +99,7 @@ func applyHub(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := bed.Apply(t.Context(), bundle+"---\n"+fmt.Sprintf(hubManifest, hub, host, host, caBundle)); err != nil {
+	if err := bed.Apply(t.Context(), bundle+"---\n"+fmt.Sprintf(testbed.HubManifest, hub, host, host, caBundle)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -152,20 +152,3 @@ func scene(t *testing.T) string {
 	}
 	return seen
 }
-
-const hubManifest = `apiVersion: registryhub.io/v1alpha1
-kind: RegistryHub
-metadata: {name: %s}
-spec:
-  hosts: [%s]
-  mode: Mirror
-  mirror:
-    upstreams:
-    - name: upstream
-      url: https://%s
-      caBundleRef: {name: %s}
-    tags: {revalidateAfter: 1s}
-  storage:
-    type: PersistentVolumeClaim
-    persistentVolumeClaim: {size: 100Mi}
-`
