@@ -114,7 +114,7 @@ func (o *Overview) make(ctx context.Context) (hubs, nodes int, err error) {
 
 func (o *Overview) outlooks(hubs []v1alpha1.RegistryHub, snapshot Snapshot, configuration *configv1alpha1.NodeConfiguration) map[types.UID]outlook {
 	now := o.Now()
-	conflicts := Conflicts(hubs, snapshot.Nodes)
+	conflicts := Conflicts(InForce(hubs, configuration), snapshot.Nodes)
 	outlooks := make(map[types.UID]outlook, len(hubs))
 	for i := range hubs {
 		hub := &hubs[i]

@@ -146,6 +146,8 @@ func TestAnOverviewTellsOfTheHubsForWhichItMakesADifference(t *testing.T) {
 		{"one hub changes", func(t *testing.T, c client.Client) { t.Helper(); tell(t, c, 2) }, []string{"hub-0"}},
 		{"a node that had it reports the change", func(t *testing.T, c client.Client) { t.Helper(); report(t, c, "node-0", 2) }, []string{"hub-0"}},
 		{"another hub claims a host", claimTheHostOfHub0, []string{"hub-1"}},
+		{"a hub that is made suspended claims nothing", claimTheHostOfHub1Suspended, []string{"hub-00"}},
+		{"until it is not suspended any more", resumeHub00, []string{"hub-1"}},
 		{"a hub that is being deleted is told of all", deleteHub2, []string{"hub-2"}},
 		{"even if it makes no difference", func(*testing.T, client.Client) {}, []string{"hub-2"}},
 	}
@@ -168,6 +170,28 @@ func claimTheHostOfHub0(t *testing.T, cluster client.Client) {
 		t.Fatal(err)
 	}
 	hub.Spec.Hosts = append(hub.Spec.Hosts, "0.example")
+	if err := cluster.Update(t.Context(), hub); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func claimTheHostOfHub1Suspended(t *testing.T, cluster client.Client) {
+	t.Helper()
+	hub := &v1alpha1.RegistryHub{ObjectMeta: metav1.ObjectMeta{Name: "hub-00", UID: "uid-00"}}
+	hub.Spec.Suspend = true
+	hub.Spec.Hosts = []v1alpha1.RegistryHost{"1.example"}
+	if err := cluster.Create(t.Context(), hub); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func resumeHub00(t *testing.T, cluster client.Client) {
+	t.Helper()
+	hub := &v1alpha1.RegistryHub{}
+	if err := cluster.Get(t.Context(), client.ObjectKey{Name: "hub-00"}, hub); err != nil {
+		t.Fatal(err)
+	}
+	hub.Spec.Suspend = false
 	if err := cluster.Update(t.Context(), hub); err != nil {
 		t.Fatal(err)
 	}
