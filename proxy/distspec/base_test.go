@@ -6,20 +6,20 @@ import (
 )
 
 func TestBaseBuildsURLs(t *testing.T) {
-	blob := Request{KindBlob, "a/b", sha("sha256:" + sha256Hex)}
+	blob := Request{Kind: KindBlob, Repository: "a/b", Reference: sha("sha256:" + sha256Hex)}
 	tests := map[string]struct {
 		base    string
 		request Request
 		query   string
 		want    string
 	}{
-		"no prefix":       {"https://registry-1.docker.io", Request{KindManifest, "library/alpine", tag("3")}, "", "https://registry-1.docker.io/v2/library/alpine/manifests/3"},
+		"no prefix":       {"https://registry-1.docker.io", Request{Kind: KindManifest, Repository: "library/alpine", Reference: tag("3")}, "", "https://registry-1.docker.io/v2/library/alpine/manifests/3"},
 		"a slash":         {"https://ghcr.io/", blob, "", "https://ghcr.io/v2/a/b/blobs/sha256:" + sha256Hex},
 		"a prefix":        {"https://harbor.example.com/docker/hub/", blob, "", "https://harbor.example.com/v2/docker/hub/a/b/blobs/sha256:" + sha256Hex},
 		"a port":          {"http://LOCALHOST:5000/p", Request{Kind: KindTags, Repository: "a"}, "n=2", "http://localhost:5000/v2/p/a/tags/list?n=2"},
 		"the API's root":  {"https://harbor.example.com/p", Request{Kind: KindBase}, "", "https://harbor.example.com/v2/"},
 		"an IPv6 literal": {"http://[::1]:5000", Request{Kind: KindBase}, "", "http://[::1]:5000/v2/"},
-		"referrers":       {"https://ghcr.io", Request{KindReferrers, "a", sha("sha256:" + sha256Hex)}, "", "https://ghcr.io/v2/a/referrers/sha256:" + sha256Hex},
+		"referrers":       {"https://ghcr.io", Request{Kind: KindReferrers, Repository: "a", Reference: sha("sha256:" + sha256Hex)}, "", "https://ghcr.io/v2/a/referrers/sha256:" + sha256Hex},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -12,17 +12,21 @@ type Code string
 // The codes that are answered. CodeRangeInvalid and CodeUnavailable are not in the specification's table, which
 // has none that fits; they are spelled as distribution, and so the clients, know them.
 const (
-	CodeBlobUnknown     Code = "BLOB_UNKNOWN"
-	CodeDenied          Code = "DENIED"
-	CodeDigestInvalid   Code = "DIGEST_INVALID"
-	CodeManifestInvalid Code = "MANIFEST_INVALID"
-	CodeManifestUnknown Code = "MANIFEST_UNKNOWN"
-	CodeNameInvalid     Code = "NAME_INVALID"
-	CodeNameUnknown     Code = "NAME_UNKNOWN"
-	CodeRangeInvalid    Code = "RANGE_INVALID"
-	CodeUnauthorized    Code = "UNAUTHORIZED"
-	CodeUnavailable     Code = "UNAVAILABLE"
-	CodeUnsupported     Code = "UNSUPPORTED"
+	CodeBlobUnknown         Code = "BLOB_UNKNOWN"
+	CodeBlobUploadInvalid   Code = "BLOB_UPLOAD_INVALID"
+	CodeBlobUploadUnknown   Code = "BLOB_UPLOAD_UNKNOWN"
+	CodeDenied              Code = "DENIED"
+	CodeDigestInvalid       Code = "DIGEST_INVALID"
+	CodeManifestBlobUnknown Code = "MANIFEST_BLOB_UNKNOWN"
+	CodeManifestInvalid     Code = "MANIFEST_INVALID"
+	CodeManifestUnknown     Code = "MANIFEST_UNKNOWN"
+	CodeNameInvalid         Code = "NAME_INVALID"
+	CodeNameUnknown         Code = "NAME_UNKNOWN"
+	CodeRangeInvalid        Code = "RANGE_INVALID"
+	CodeSizeInvalid         Code = "SIZE_INVALID"
+	CodeUnauthorized        Code = "UNAUTHORIZED"
+	CodeUnavailable         Code = "UNAVAILABLE"
+	CodeUnsupported         Code = "UNSUPPORTED"
 )
 
 // DefaultRetryAfter is the Retry-After of a 503 that names none.
@@ -52,6 +56,11 @@ func NewError(status int, code Code, message string) *Error {
 // BlobUnknown says that the upstream has no such blob: 404 BLOB_UNKNOWN.
 func BlobUnknown(cause error) *Error {
 	return &Error{Status: http.StatusNotFound, Code: CodeBlobUnknown, Message: "the registry has no such blob in this repository", Err: cause}
+}
+
+// BlobUploadUnknown says that there is no such upload, or none any more: 404 BLOB_UPLOAD_UNKNOWN. A client begins anew.
+func BlobUploadUnknown(cause error) *Error {
+	return &Error{Status: http.StatusNotFound, Code: CodeBlobUploadUnknown, Message: "there is no such upload in this repository, or none any more: begin it anew", Err: cause}
 }
 
 // ManifestUnknown says that the upstream has no such manifest: 404 MANIFEST_UNKNOWN.

@@ -3,6 +3,7 @@ package distspec
 import (
 	"net/http"
 	"strings"
+	"unicode"
 )
 
 // Kind is what a request is about.
@@ -15,6 +16,8 @@ const (
 	KindBlob      Kind = "blob"      // end-2: /v2/<name>/blobs/<digest>
 	KindTags      Kind = "tags"      // end-8: /v2/<name>/tags/list
 	KindReferrers Kind = "referrers" // end-12: /v2/<name>/referrers/<digest>
+	KindUploads   Kind = "uploads"   // end-4, end-11: /v2/<name>/blobs/uploads/
+	KindUpload    Kind = "upload"    // end-5, end-6, end-13: /v2/<name>/blobs/uploads/<session>
 )
 
 // Request is what a path of the API asks for. Every field has been validated. Requests are comparable with ==.
@@ -25,12 +28,18 @@ type Request struct {
 	Repository string
 	// Reference is a tag or a digest for KindManifest, a digest for KindBlob and KindReferrers, and zero otherwise.
 	Reference Reference
+	// Session is what names an upload for KindUpload, of at most MaxSessionLength characters of A-Z a-z 0-9 _ -, and
+	// empty otherwise. It is no more than well-formed.
+	Session string
 }
 
 const (
 	apiRoot       = "/v2"
 	tagsMarker    = "/tags/list"
-	maxPathLength = len(apiRoot) + len("//manifests/") + MaxRepositoryLength + len("sha512:") + 128
+	uploadsMarker = "/blobs/uploads"
+	// MaxSessionLength is the most characters that name an upload.
+	MaxSessionLength = 160
+	maxPathLength    = len(apiRoot) + len("//") + MaxRepositoryLength + len(uploadsMarker) + len("/") + MaxSessionLength
 )
 
 // markers are the segments that stand before the reference, with what follows them.
@@ -57,14 +66,20 @@ func ParsePath(path string) (Request, error) {
 	case !strings.HasPrefix(rest, "/"):
 		return Request{}, unknownEndpoint()
 	}
-	return parseResource(rest[1:])
+	return parseResource(strings.TrimPrefix(rest[1:], "/"))
 }
 
 func parseResource(rest string) (Request, error) {
 	if repository, found := strings.CutSuffix(rest, tagsMarker); found {
 		return parseRepository(Request{Kind: KindTags, Repository: repository})
 	}
+	if repository, found := strings.CutSuffix(rest, uploadsMarker); found {
+		return parseRepository(Request{Kind: KindUploads, Repository: repository})
+	}
 	head, reference := cutLast(rest)
+	if repository, found := strings.CutSuffix(head, uploadsMarker); found {
+		return parseUpload(repository, reference)
+	}
 	repository, marker := cutLast(head)
 	kind, known := markers[marker]
 	if !known {
@@ -79,6 +94,23 @@ func parseResource(rest string) (Request, error) {
 		return Request{}, err
 	}
 	return request, nil
+}
+
+func parseUpload(repository, session string) (Request, error) {
+	if session == "" {
+		return parseRepository(Request{Kind: KindUploads, Repository: repository})
+	}
+	request, err := parseRepository(Request{Kind: KindUpload, Repository: repository, Session: session})
+	if err == nil && !validSession(session) {
+		return Request{}, BlobUploadUnknown(nil)
+	}
+	return request, err
+}
+
+func validSession(s string) bool {
+	return len(s) <= MaxSessionLength && !strings.ContainsFunc(s, func(r rune) bool {
+		return r != '-' && (r > unicode.MaxASCII || !tagCharacter(byte(r)) || r == '.')
+	})
 }
 
 func parseRepository(request Request) (Request, error) {
@@ -108,6 +140,10 @@ func BuildPath(request Request) string {
 		return root + request.Repository + "/referrers/" + request.Reference.String()
 	case KindTags:
 		return root + request.Repository + tagsMarker
+	case KindUploads:
+		return root + request.Repository + uploadsMarker + "/"
+	case KindUpload:
+		return root + request.Repository + uploadsMarker + "/" + request.Session
 	default:
 		return root
 	}
@@ -123,7 +159,7 @@ func cutLast(s string) (before, after string) {
 }
 
 func unknownEndpoint() error {
-	return NewError(http.StatusNotFound, CodeUnsupported, "no such end point: this registry serves /v2/ and, under a repository, manifests, blobs, tags/list and referrers")
+	return NewError(http.StatusNotFound, CodeUnsupported, "no such end point: this registry serves /v2/ and, under a repository, manifests, blobs, blobs/uploads/, tags/list and referrers")
 }
 
 func invalidName() error {

@@ -25,21 +25,33 @@ func TestParsePath(t *testing.T) {
 	}{
 		"the base without a slash":             {"/v2", Request{Kind: KindBase}},
 		"the base":                             {"/v2/", Request{Kind: KindBase}},
-		"a manifest by tag":                    {"/v2/library/alpine/manifests/3.20", Request{KindManifest, "library/alpine", tag("3.20")}},
-		"a manifest by sha256":                 {"/v2/alpine/manifests/sha256:" + sha256Hex, Request{KindManifest, "alpine", sha("sha256:" + sha256Hex)}},
-		"a manifest by sha512":                 {"/v2/alpine/manifests/sha512:" + sha512Hex, Request{KindManifest, "alpine", sha("sha512:" + sha512Hex)}},
-		"a blob":                               {"/v2/a/b/c/blobs/sha256:" + sha256Hex, Request{KindBlob, "a/b/c", sha("sha256:" + sha256Hex)}},
+		"a manifest by tag":                    {"/v2/library/alpine/manifests/3.20", Request{Kind: KindManifest, Repository: "library/alpine", Reference: tag("3.20")}},
+		"a manifest by sha256":                 {"/v2/alpine/manifests/sha256:" + sha256Hex, Request{Kind: KindManifest, Repository: "alpine", Reference: sha("sha256:" + sha256Hex)}},
+		"a manifest by sha512":                 {"/v2/alpine/manifests/sha512:" + sha512Hex, Request{Kind: KindManifest, Repository: "alpine", Reference: sha("sha512:" + sha512Hex)}},
+		"a blob":                               {"/v2/a/b/c/blobs/sha256:" + sha256Hex, Request{Kind: KindBlob, Repository: "a/b/c", Reference: sha("sha256:" + sha256Hex)}},
 		"a tags list":                          {"/v2/a/b/tags/list", Request{Kind: KindTags, Repository: "a/b"}},
-		"referrers":                            {"/v2/a/referrers/sha256:" + sha256Hex, Request{KindReferrers, "a", sha("sha256:" + sha256Hex)}},
-		"a repository named manifests":         {"/v2/manifests/manifests/manifests", Request{KindManifest, "manifests", tag("manifests")}},
-		"markers inside a repository name":     {"/v2/a/blobs/b/manifests/c/manifests/v1", Request{KindManifest, "a/blobs/b/manifests/c", tag("v1")}},
+		"referrers":                            {"/v2/a/referrers/sha256:" + sha256Hex, Request{Kind: KindReferrers, Repository: "a", Reference: sha("sha256:" + sha256Hex)}},
+		"a repository named manifests":         {"/v2/manifests/manifests/manifests", Request{Kind: KindManifest, Repository: "manifests", Reference: tag("manifests")}},
+		"markers inside a repository name":     {"/v2/a/blobs/b/manifests/c/manifests/v1", Request{Kind: KindManifest, Repository: "a/blobs/b/manifests/c", Reference: tag("v1")}},
 		"a repository that ends in manifests":  {"/v2/a/manifests/tags/list", Request{Kind: KindTags, Repository: "a/manifests"}},
-		"a tag named list":                     {"/v2/a/manifests/list", Request{KindManifest, "a", tag("list")}},
+		"a tag named list":                     {"/v2/a/manifests/list", Request{Kind: KindManifest, Repository: "a", Reference: tag("list")}},
 		"a repository named tags":              {"/v2/tags/tags/list", Request{Kind: KindTags, Repository: "tags"}},
-		"separators in names":                  {"/v2/a.b_c__d-e---f/manifests/_x.Y-Z", Request{KindManifest, "a.b_c__d-e---f", tag("_x.Y-Z")}},
-		"the longest repository":               {"/v2/" + long + "/manifests/x", Request{KindManifest, long, tag("x")}},
-		"the longest repository and reference": {"/v2/" + long + "/manifests/sha512:" + sha512Hex, Request{KindManifest, long, sha("sha512:" + sha512Hex)}},
-		"the longest tag":                      {"/v2/a/manifests/" + strings.Repeat("x", 128), Request{KindManifest, "a", tag(strings.Repeat("x", 128))}},
+		"separators in names":                  {"/v2/a.b_c__d-e---f/manifests/_x.Y-Z", Request{Kind: KindManifest, Repository: "a.b_c__d-e---f", Reference: tag("_x.Y-Z")}},
+		"the longest repository":               {"/v2/" + long + "/manifests/x", Request{Kind: KindManifest, Repository: long, Reference: tag("x")}},
+		"the longest repository and reference": {"/v2/" + long + "/manifests/sha512:" + sha512Hex, Request{Kind: KindManifest, Repository: long, Reference: sha("sha512:" + sha512Hex)}},
+		"uploads":                              {"/v2/team/app/blobs/uploads/", Request{Kind: KindUploads, Repository: "team/app"}},
+		"uploads without the slash":            {"/v2/team/app/blobs/uploads", Request{Kind: KindUploads, Repository: "team/app"}},
+		"uploads of a name of one segment":     {"/v2/app/blobs/uploads/", Request{Kind: KindUploads, Repository: "app"}},
+		"an upload":                            {"/v2/team/app/blobs/uploads/aZ0_-", Request{Kind: KindUpload, Repository: "team/app", Session: "aZ0_-"}},
+		"the longest upload": {"/v2/" + long + "/blobs/uploads/" + strings.Repeat("x", MaxSessionLength),
+			Request{Kind: KindUpload, Repository: long, Session: strings.Repeat("x", MaxSessionLength)}},
+		"a leading slash too many":                {"/v2//team/app/manifests/v1.0.0", Request{Kind: KindManifest, Repository: "team/app", Reference: tag("v1.0.0")}},
+		"a repository named blobs":                {"/v2/blobs/blobs/uploads/", Request{Kind: KindUploads, Repository: "blobs"}},
+		"a repository named uploads":              {"/v2/uploads/blobs/uploads/x", Request{Kind: KindUpload, Repository: "uploads", Session: "x"}},
+		"a repository that is named like uploads": {"/v2/a/blobs/uploads/manifests/x", Request{Kind: KindManifest, Repository: "a/blobs/uploads", Reference: tag("x")}},
+		"uploads in the middle of a name":         {"/v2/a/uploads/b/blobs/uploads/", Request{Kind: KindUploads, Repository: "a/uploads/b"}},
+		"tags in the middle of a name":            {"/v2/a/tags/b/tags/list", Request{Kind: KindTags, Repository: "a/tags/b"}},
+		"the longest tag":                         {"/v2/a/manifests/" + strings.Repeat("x", 128), Request{Kind: KindManifest, Repository: "a", Reference: tag(strings.Repeat("x", 128))}},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -64,7 +76,15 @@ func TestParsePathRefuses(t *testing.T) {
 		"another API":                        {"/v1/a/manifests/x", 404, CodeUnsupported},
 		"a longer version":                   {"/v22/a/manifests/x", 404, CodeUnsupported},
 		"the catalog":                        {"/v2/_catalog", 404, CodeUnsupported},
-		"uploads":                            {"/v2/a/blobs/uploads/", 404, CodeUnsupported},
+		"uploads of no repository":           {"/v2/blobs/uploads/", 404, CodeUnsupported},
+		"uploads of an empty repository":     {"/v2//blobs/uploads/x", 404, CodeUnsupported},
+		"uploads that are not of blobs":      {"/v2/a/uploads/", 404, CodeUnsupported},
+		"a path below an upload":             {"/v2/a/blobs/uploads/x/y", 404, CodeUnsupported},
+		"a session with a dot":               {"/v2/a/blobs/uploads/..", 404, CodeBlobUploadUnknown},
+		"a session that is too long":         {"/v2/a/blobs/uploads/" + strings.Repeat("x", MaxSessionLength+1), 404, CodeBlobUploadUnknown},
+		"an upload in two slashes too many":  {"/v2///a/blobs/uploads/x", 400, CodeNameInvalid},
+		"no end point":                       {"/v2/team/app/whatever", 404, CodeUnsupported},
+		"a tags list of nothing":             {"/v2//tags/list", 404, CodeUnsupported},
 		"an unknown marker":                  {"/v2/a/layers/x", 404, CodeUnsupported},
 		"another list of tags":               {"/v2/a/tags/all", 404, CodeUnsupported},
 		"no repository":                      {"/v2/manifests/x", 400, CodeNameInvalid},
@@ -149,12 +169,16 @@ func TestParsePathReadsWhatBuildPathBuilds(t *testing.T) {
 
 func anyRequest() *rapid.Generator[Request] {
 	return rapid.Custom(func(t *rapid.T) Request {
-		kind := rapid.SampledFrom([]Kind{KindBase, KindManifest, KindBlob, KindTags, KindReferrers}).Draw(t, "kind")
+		kind := rapid.SampledFrom([]Kind{KindBase, KindManifest, KindBlob, KindTags, KindReferrers, KindUploads, KindUpload}).Draw(t, "kind")
 		if kind == KindBase {
 			return Request{Kind: kind}
 		}
 		r := Request{Kind: kind, Repository: anyRepository().Draw(t, "repository")}
-		if kind == KindTags {
+		switch kind {
+		case KindUpload:
+			r.Session = rapid.StringMatching(`[a-zA-Z0-9_-]{1,160}`).Draw(t, "session")
+			return r
+		case KindTags, KindUploads:
 			return r
 		}
 		r.Reference = anyDigest().Draw(t, "digest")
@@ -166,7 +190,7 @@ func anyRequest() *rapid.Generator[Request] {
 }
 
 func anyRepository() *rapid.Generator[string] {
-	component := `(manifests|blobs|tags|list|referrers|[a-z0-9]{1,5}((\.|_|__|-{1,3})[a-z0-9]{1,5}){0,3})`
+	component := `(manifests|blobs|tags|list|uploads|referrers|[a-z0-9]{1,5}((\.|_|__|-{1,3})[a-z0-9]{1,5}){0,3})`
 	return rapid.StringMatching(component + `(/` + component + `){0,4}`)
 }
 

@@ -52,7 +52,7 @@ func (m *Mirror) serve(w *recorder, r *http.Request) (string, error) {
 	if q.host != nil {
 		w.Header().Set("OCI-Namespace", q.host.Name)
 	}
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+	if pushes(r, q.Kind) {
 		w.Header().Set("Allow", "GET, HEAD")
 		return string(q.Kind), distspec.NewError(http.StatusMethodNotAllowed, distspec.CodeUnsupported, "a mirror is read only: push to the registry itself")
 	}
@@ -72,6 +72,10 @@ func (m *Mirror) serve(w *recorder, r *http.Request) (string, error) {
 		err = m.serveReferrers(w, r, q)
 	}
 	return string(q.Kind), err
+}
+
+func pushes(r *http.Request, kind distspec.Kind) bool {
+	return r.Method != http.MethodGet && r.Method != http.MethodHead || kind == distspec.KindUploads || kind == distspec.KindUpload
 }
 
 func (m *Mirror) parse(r *http.Request) (query, error) {
