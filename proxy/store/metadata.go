@@ -29,6 +29,8 @@ type Link struct {
 	// Effective is the repository name under which the upstream has the object; it differs from the repository's
 	// own when a fallback rule found it.
 	Effective string `json:"effective"`
+	// Descriptor is what a manifest that refers to another is listed as, in JSON; empty for anything else.
+	Descriptor string `json:"descriptor,omitempty"`
 }
 
 // Links keeps which objects belong to which repository.

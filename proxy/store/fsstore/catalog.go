@@ -1,0 +1,127 @@
+package fsstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/registryhub/registryhub/proxy/store"
+)
+
+var (
+	_ store.Catalog  = (*Store)(nil)
+	_ store.Registry = (*Store)(nil)
+)
+
+// Has implements store.Catalog.
+func (s *Store) Has(_ context.Context, r store.Repository) (bool, error) {
+	var errs []error
+	for _, folder := range []string{"_links", "_tags"} {
+		_, err := os.Stat(filepath.Join(s.repositoryPath(r), folder))
+		if err == nil {
+			return true, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return false, fmt.Errorf("looking for %s/%s: %w", r.Host, r.Name, typed(err))
+	}
+	return false, nil
+}
+
+// TagNames implements store.Catalog.
+func (s *Store) TagNames(_ context.Context, r store.Repository) ([]string, error) {
+	entries, err := readDirIfThere(filepath.Join(s.repositoryPath(r), "_tags"))
+	if err != nil {
+		return nil, fmt.Errorf("listing the tags of %s/%s: %w", r.Host, r.Name, err)
+	}
+	names := make([]string, 0, len(entries))
+	for _, entry := range entries {
+		if name, err := url.PathUnescape(entry.Name()); err == nil {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// WalkLinks implements store.Catalog.
+func (s *Store) WalkLinks(_ context.Context, r store.Repository, yield func(store.Link) error) error {
+	dir := filepath.Join(s.repositoryPath(r), "_links")
+	algorithms, err := readDirIfThere(dir)
+	for _, algorithm := range algorithms {
+		if err == nil {
+			err = walkLinks(filepath.Join(dir, algorithm.Name()), yield)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("listing what is in %s/%s: %w", r.Host, r.Name, err)
+	}
+	return nil
+}
+
+func walkLinks(dir string, yield func(store.Link) error) error {
+	entries, err := readDirIfThere(dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		link, err := readJSON[store.Link](filepath.Join(dir, entry.Name()))
+		if errors.Is(err, store.ErrNotFound) || err == nil && link.Digest.Encoded() != entry.Name() {
+			continue // gone meanwhile, or one that speaks for nothing
+		}
+		if err == nil {
+			err = yield(link)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func readDirIfThere(dir string) ([]fs.DirEntry, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return entries, typed(err)
+}
+
+// Renew implements store.Catalog: when a link was used last is its file's time of modification.
+func (s *Store) Renew(_ context.Context, r store.Repository, d digest.Digest) error {
+	err := d.Validate()
+	if err == nil {
+		now := time.Now()
+		err = typed(os.Chtimes(s.linkPath(r, d), now, now))
+	}
+	if err != nil {
+		return fmt.Errorf("renewing %s in %s/%s: %w", d, r.Host, r.Name, err)
+	}
+	return nil
+}
+
+// Unlink implements store.Catalog.
+func (s *Store) Unlink(_ context.Context, r store.Repository, d digest.Digest) error {
+	err := d.Validate()
+	path := ""
+	if err == nil {
+		path = s.linkPath(r, d)
+		err = os.Remove(path)
+	}
+	if err == nil {
+		err = syncDir(filepath.Dir(path))
+	}
+	if err != nil {
+		return fmt.Errorf("taking %s from %s/%s: %w", d, r.Host, r.Name, typed(err))
+	}
+	return nil
+}
