@@ -2,6 +2,7 @@ package distspec
 
 import (
 	"cmp"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -58,5 +59,37 @@ func (p Page) Of(tags []string) (page []string, next string) {
 		return []string{}, ""
 	}
 	page = tags[:p.Size]
-	return page, url.Values{"n": {strconv.Itoa(p.Size)}, "last": {page[p.Size-1]}}.Encode()
+	return page, p.after(page[p.Size-1])
+}
+
+// maxReferrersPage is the most bytes of descriptors on a page, so that it is never more than a manifest may have.
+const maxReferrersPage = MaxManifestSize - 1<<10
+
+// OfReferrers is that page of descriptors, which must be sorted by digest, and the page query of the next one; "" when there
+// is none. A page ends, too, where it would be larger than a manifest.
+func (p Page) OfReferrers(all Referrers) (page Referrers, next string) {
+	size, last := 0, ""
+	for _, raw := range all {
+		var one referrer
+		if json.Unmarshal(raw, &one) != nil || one.Digest <= p.After {
+			continue
+		}
+		if len(page) == p.Size || len(page) > 0 && size+len(raw) > maxReferrersPage {
+			return page, p.after(last)
+		}
+		page, size, last = append(page, raw), size+len(raw)+1, one.Digest
+	}
+	return page, ""
+}
+
+// after is the query of the page behind something.
+func (p Page) after(last string) string {
+	if last == "" {
+		return "" // a page of nothing has no next one
+	}
+	query := url.Values{"last": {last}}
+	if p.Size >= 0 {
+		query.Set("n", strconv.Itoa(p.Size))
+	}
+	return query.Encode()
 }

@@ -65,3 +65,11 @@ func isNext(parameters string) bool {
 func NextLink(repository, pageQuery string) string {
 	return "<" + BuildPath(Request{Kind: KindTags, Repository: repository}) + "?" + pageQuery + `>; rel="next"`
 }
+
+// NextReferrersLink is the Link header that leads a client to the next page of what refers to a manifest.
+func NextReferrersLink(repository string, subject Reference, pageQuery, artifactType string) string {
+	if artifactType != "" {
+		pageQuery += "&" + url.Values{"artifactType": {artifactType}}.Encode()
+	}
+	return "<" + BuildPath(Request{Kind: KindReferrers, Repository: repository, Reference: subject}) + "?" + pageQuery + `>; rel="next"`
+}

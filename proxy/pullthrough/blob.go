@@ -8,6 +8,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/registryhub/registryhub/proxy/answer"
 	"github.com/registryhub/registryhub/proxy/distspec"
 	"github.com/registryhub/registryhub/proxy/metrics"
 	"github.com/registryhub/registryhub/proxy/store"
@@ -25,7 +26,7 @@ type source struct {
 // blobRequest is a request for a blob.
 type blobRequest struct {
 	source
-	w *recorder
+	w *answer.Recorder
 	r *http.Request
 	// linked says that a manifest of the repository names the blob, or that the upstream once said that the
 	// repository has it.
@@ -34,7 +35,7 @@ type blobRequest struct {
 	expected int64
 }
 
-func (m *Mirror) serveBlob(w *recorder, r *http.Request, q query) error {
+func (m *Mirror) serveBlob(w *answer.Recorder, r *http.Request, q query) error {
 	b := blobRequest{
 		source: source{host: q.host, repository: q.repository, effective: q.Repository, digest: q.Reference.Digest()},
 		w:      w, r: r,
@@ -62,7 +63,7 @@ func (m *Mirror) serveObject(ctx context.Context, b blobRequest, object store.Ob
 			return err
 		}
 	}
-	p, err := pieceOf(b.r, object.Size())
+	p, err := answer.PieceOf(b.r, object.Size())
 	if err != nil {
 		return err
 	}
@@ -74,7 +75,7 @@ func (m *Mirror) serveObject(ctx context.Context, b blobRequest, object store.Ob
 	if b.r.Method == http.MethodHead || p.Length() == 0 {
 		return nil
 	}
-	_, err = send(ctx, b.w, object, p.First, p.Length())
+	_, err = answer.Send(ctx, b.w, object, p.First, p.Length())
 	return err
 }
 
@@ -88,7 +89,7 @@ func (m *Mirror) serveColdHead(ctx context.Context, b blobRequest) error {
 		return err
 	}
 	m.Metrics.Lookup("blob", metrics.Miss)
-	p, err := pieceOf(b.r, head.Size)
+	p, err := answer.PieceOf(b.r, head.Size)
 	if err != nil {
 		return err
 	}

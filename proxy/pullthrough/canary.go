@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	config "github.com/registryhub/registryhub/api/config/v1alpha1"
+	"github.com/registryhub/registryhub/proxy/answer"
 	"github.com/registryhub/registryhub/proxy/distspec"
 )
 
@@ -43,7 +44,7 @@ func (m *Mirror) serveCanary(w http.ResponseWriter, r *http.Request, q query, na
 	m.Metrics.Canary()
 	w.Header().Set("Docker-Content-Digest", object.Digest)
 	if q.Kind == distspec.KindManifest {
-		return writeBody(w, r, object.MediaType, object.Content)
+		return answer.Body(w, r, object.MediaType, object.Content)
 	}
 	return writeCanaryBlob(w, r, object.Content)
 }
@@ -64,18 +65,18 @@ func (q query) canaryObject(name config.CanaryName) (config.CanaryObject, bool) 
 }
 
 func writeCanaryBlob(w http.ResponseWriter, r *http.Request, content []byte) error {
-	p, err := pieceOf(r, int64(len(content)))
+	p, err := answer.PieceOf(r, int64(len(content)))
 	if err != nil {
 		return err
 	}
 	h := w.Header()
 	h.Set("Accept-Ranges", "bytes")
-	if !p.partial {
-		return writeBody(w, r, "application/octet-stream", content)
+	if !p.Partial {
+		return answer.Body(w, r, "application/octet-stream", content)
 	}
 	h.Set("Content-Type", "application/octet-stream")
 	h.Set("Content-Length", strconv.FormatInt(p.Length(), 10))
-	h.Set("Content-Range", p.ContentRange(p.size))
+	h.Set("Content-Range", p.ContentRange(p.Size))
 	w.WriteHeader(http.StatusPartialContent)
 	_, err = w.Write(content[p.First : p.Last+1])
 	return err

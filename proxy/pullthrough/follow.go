@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/registryhub/registryhub/proxy/answer"
 	"github.com/registryhub/registryhub/proxy/distspec"
 	"github.com/registryhub/registryhub/proxy/store"
 )
@@ -30,15 +31,15 @@ func (m *Mirror) follow(ctx context.Context, b blobRequest, f *fill) (err error)
 
 // first waits for the first byte of what a request asks for, but not so long that the header would be late. As long as no
 // client has a byte a fill may begin again, and find another size.
-func (f *fill) first(ctx context.Context, r *http.Request) (piece, state, error) {
+func (f *fill) first(ctx context.Context, r *http.Request) (answer.Piece, state, error) {
 	bounded, cancel := context.WithTimeout(ctx, headersWithin)
 	defer cancel()
 	for {
 		now, err := f.until(ctx, func() bool { return f.size >= 0 })
 		if err != nil {
-			return piece{}, now, err
+			return answer.Piece{}, now, err
 		}
-		p, err := pieceOf(r, now.size)
+		p, err := answer.PieceOf(r, now.size)
 		if err != nil {
 			return p, now, err
 		}
@@ -46,7 +47,7 @@ func (f *fill) first(ctx context.Context, r *http.Request) (piece, state, error)
 		if ctx.Err() != nil {
 			return p, now, ctx.Err()
 		}
-		if err := now.withoutByte(end > p.First, slow != nil); err != nil || now.size == p.size {
+		if err := now.withoutByte(end > p.First, slow != nil); err != nil || now.size == p.Size {
 			return p, now, err
 		}
 	}
@@ -66,7 +67,7 @@ func (s state) withoutByte(got, slow bool) error {
 }
 
 // send sends what there is, waits for more, and so on.
-func (m *Mirror) send(ctx context.Context, b blobRequest, f *fill, reader store.Reader, p piece) error {
+func (m *Mirror) send(ctx context.Context, b blobRequest, f *fill, reader store.Reader, p answer.Piece) error {
 	for offset := p.First; offset <= p.Last; {
 		if err := http.NewResponseController(b.w).Flush(); err != nil {
 			return err
@@ -80,7 +81,7 @@ func (m *Mirror) send(ctx context.Context, b blobRequest, f *fill, reader store.
 		case end <= offset:
 			return errors.Join(errCut, now.err)
 		}
-		n, err := send(ctx, b.w, reader, offset, min(end, p.Last+1)-offset)
+		n, err := answer.Send(ctx, b.w, reader, offset, min(end, p.Last+1)-offset)
 		offset += n
 		if err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/registryhub/registryhub/proxy/answer"
 	"github.com/registryhub/registryhub/proxy/distspec"
 	"github.com/registryhub/registryhub/proxy/store"
 )
@@ -32,19 +33,19 @@ type query struct {
 // for the rest elsewhere. http.ErrAbortHandler would be a reset, which fails the pull.
 func (m *Mirror) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
-	out := &recorder{ResponseWriter: w}
+	out := &answer.Recorder{ResponseWriter: w}
 	kind, err := m.serve(out, r)
 	if err != nil {
 		m.Logger.V(1).Info("request failed", "kind", kind, "method", r.Method, "path", r.URL.Path, "error", err.Error())
 	}
-	if err != nil && out.status == 0 {
+	if err != nil && out.Status == 0 {
 		distspec.WriteError(out, r, err)
 	}
-	m.Metrics.Request(kind, out.status, out.bytes, out.headerAt.Sub(began))
+	m.Metrics.Request(kind, out.Status, out.Bytes, out.HeaderAt.Sub(began))
 }
 
 // serve returns the kind of the request for the metrics, from a fixed set.
-func (m *Mirror) serve(w *recorder, r *http.Request) (string, error) {
+func (m *Mirror) serve(w *answer.Recorder, r *http.Request) (string, error) {
 	q, err := m.parse(r)
 	if err != nil {
 		return "invalid", err
@@ -61,7 +62,7 @@ func (m *Mirror) serve(w *recorder, r *http.Request) (string, error) {
 	}
 	switch q.Kind {
 	case distspec.KindBase:
-		err = serveBase(w, r)
+		err = answer.Base(w, r)
 	case distspec.KindManifest:
 		err = m.serveManifest(w, r, q)
 	case distspec.KindBlob:
@@ -113,11 +114,6 @@ func (s *settings) namespace(rawQuery string) (string, error) {
 		return name, nil
 	}
 	return distspec.Namespace(rawQuery)
-}
-
-func serveBase(w http.ResponseWriter, r *http.Request) error {
-	w.Header().Set("Docker-Distribution-API-Version", "registry/2.0")
-	return writeBody(w, r, "application/json", []byte("{}"))
 }
 
 var errCut = errors.New("the client was cut before the end: it may ask for the rest elsewhere")

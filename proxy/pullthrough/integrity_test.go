@@ -270,7 +270,7 @@ func TestPathsAndMethods(t *testing.T) {
 		"a host that is not":        {"GET", "team/app/manifests/1?ns=evil.example", 404},
 		"an address":                {"GET", "team/app/manifests/1?ns=169.254.169.254", 404},
 		"no host":                   {"GET", "team/app/manifests/1?ns=http://x/", 400},
-		"a push":                    {"POST", "team/app/blobs/uploads/", 404},
+		"a push":                    {"POST", "team/app/blobs/uploads/", 405},
 		"a manifest pushed":         {"PUT", "team/app/manifests/1", 405},
 		"a deletion":                {"DELETE", "team/app/manifests/1", 405},
 		"referrers":                 {"GET", "team/app/referrers/" + img.manifest.String(), 200},

@@ -3,12 +3,12 @@ package pullthrough
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/registryhub/registryhub/proxy/answer"
 	"github.com/registryhub/registryhub/proxy/distspec"
 	"github.com/registryhub/registryhub/proxy/metrics"
 	"github.com/registryhub/registryhub/proxy/store"
@@ -38,7 +38,7 @@ func (m *Mirror) serveManifest(w http.ResponseWriter, r *http.Request, q query) 
 	w.Header().Set("Docker-Content-Digest", one.Digest.String())
 	setEffective(w.Header(), q.repository, one.Effective)
 	warnIfStale(w.Header(), one.lookup)
-	return writeBody(w, r, one.MediaType, one.body)
+	return answer.Body(w, r, one.MediaType, one.body)
 }
 
 // warnIfStale marks an answer that may be outdated (RFC 7234, section 5.5: 299 is for what has no code of its own).
@@ -103,16 +103,7 @@ func readAll(ctx context.Context, object store.Object) ([]byte, error) {
 	if object.Size() > upstream.MaxManifestSize {
 		return nil, errors.Join(store.ErrNotFound, object.Close())
 	}
-	if whole, ok := object.(store.InMemory); ok {
-		return whole.Bytes(), object.Close()
-	}
-	section, err := object.Section(ctx, 0, object.Size())
-	if err != nil {
-		return nil, errors.Join(err, object.Close())
-	}
-	body := make([]byte, object.Size())
-	_, err = io.ReadFull(section, body)
-	return body, errors.Join(err, section.Close(), object.Close())
+	return answer.ReadAll(ctx, object)
 }
 
 // storeTrouble counts and tells an error of the store other than that something is not there. The mirror then goes on

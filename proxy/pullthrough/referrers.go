@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/registryhub/registryhub/proxy/answer"
 	"github.com/registryhub/registryhub/proxy/distspec"
 	"github.com/registryhub/registryhub/proxy/upstream"
 )
@@ -23,7 +24,7 @@ func (m *Mirror) serveReferrers(w http.ResponseWriter, r *http.Request, q query)
 	m.Metrics.Lookup("referrers", one.lookup)
 	setEffective(w.Header(), q.repository, one.Effective)
 	warnIfStale(w.Header(), one.lookup)
-	return writeBody(w, r, distspec.MediaTypeIndex, body)
+	return answer.Body(w, r, distspec.MediaTypeIndex, body)
 }
 
 // filtered tells the client when something was left out.

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/registryhub/registryhub/proxy/answer"
 	"github.com/registryhub/registryhub/proxy/distspec"
 	"github.com/registryhub/registryhub/proxy/rules"
 	"github.com/registryhub/registryhub/proxy/upstream"
@@ -50,7 +51,7 @@ func (m *Mirror) serveTags(w http.ResponseWriter, r *http.Request, q query) erro
 		w.Header().Set("Link", distspec.NextLink(q.Repository, next+q.namespaceQuery()))
 	}
 	warnIfStale(w.Header(), one.lookup)
-	return writeBody(w, r, "application/json", body)
+	return answer.Body(w, r, "application/json", body)
 }
 
 func pageOf(document []byte, page distspec.Page) (body []byte, next string, err error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/registryhub/registryhub/proxy/answer"
 	"github.com/registryhub/registryhub/proxy/distspec"
 	"github.com/registryhub/registryhub/proxy/metrics"
 	"github.com/registryhub/registryhub/proxy/store"
@@ -25,7 +26,7 @@ func (m *Mirror) serveUncached(ctx context.Context, b blobRequest) error {
 	if err != nil {
 		return err
 	}
-	p, err := pieceOf(b.r, head.Size)
+	p, err := answer.PieceOf(b.r, head.Size)
 	if err != nil {
 		return err
 	}
@@ -34,10 +35,10 @@ func (m *Mirror) serveUncached(ctx context.Context, b blobRequest) error {
 
 // goOn streams a piece from the offset on. The verifier has hashed the bytes from the start to some place; it is used
 // when that is the offset. The header is written with the first bytes, unless it is out.
-func (m *Mirror) goOn(ctx context.Context, b blobRequest, p piece, offset int64, verifier *store.Verifier) error {
+func (m *Mirror) goOn(ctx context.Context, b blobRequest, p answer.Piece, offset int64, verifier *store.Verifier) error {
 	m.Metrics.Lookup("blob", metrics.Uncached)
-	out := &uncached{blobRequest: b, piece: p, offset: offset}
-	if verifier != nil && verifier.Offset() == offset && p.Last == p.size-1 {
+	out := &uncached{blobRequest: b, Piece: p, offset: offset}
+	if verifier != nil && verifier.Offset() == offset && p.Last == p.Size-1 {
 		clone, err := verifier.Clone()
 		if err != nil {
 			return err
@@ -45,15 +46,15 @@ func (m *Mirror) goOn(ctx context.Context, b blobRequest, p piece, offset int64,
 		out.verifier = clone
 	}
 	end := p.Last + 1
-	if end == p.size {
+	if end == p.Size {
 		end = -1
 	}
 	t := m.newTransfer(b.source, offset, end)
 	if err := t.open(ctx); err != nil {
 		return asError(err, distspec.BlobUnknown)
 	}
-	if t.size != p.size {
-		return errors.Join(distspec.Unavailable(fmt.Errorf("the blob has %d bytes, and had %d", t.size, p.size)), t.close())
+	if t.size != p.Size {
+		return errors.Join(distspec.Unavailable(fmt.Errorf("the blob has %d bytes, and had %d", t.size, p.Size)), t.close())
 	}
 	err := out.pump(ctx, t)
 	if _, ok := errors.AsType[*store.MismatchError](err); ok {
@@ -65,7 +66,7 @@ func (m *Mirror) goOn(ctx context.Context, b blobRequest, p piece, offset int64,
 // uncached is what one client is sent while nothing is kept.
 type uncached struct {
 	blobRequest
-	piece
+	answer.Piece
 	offset   int64           // of the next byte to the client
 	verifier *store.Verifier // nil where nothing can be verified
 	held     []byte          // the end of the blob, until it is verified
@@ -94,7 +95,7 @@ func (u *uncached) pass(p []byte) error {
 		return u.send(p)
 	}
 	_, _ = u.verifier.Write(p) // never fails
-	now := min(int64(len(p)), max(0, u.size-heldBack-u.offset))
+	now := min(int64(len(p)), max(0, u.Size-heldBack-u.offset))
 	u.held = append(u.held, p[now:]...)
 	if now == 0 {
 		return nil
@@ -113,8 +114,8 @@ func (u *uncached) finish() error {
 }
 
 func (u *uncached) send(p []byte) error {
-	if u.w.status == 0 {
-		writeBlobHeader(u.w, u.source, u.piece)
+	if u.w.Status == 0 {
+		writeBlobHeader(u.w, u.source, u.Piece)
 	}
 	n, err := u.w.Write(p)
 	u.offset += int64(n)

@@ -14,7 +14,7 @@ import (
 )
 
 // MaxManifestSize is the most bytes of a manifest: what the specification has every registry accept.
-const MaxManifestSize = 4 << 20
+const MaxManifestSize = distspec.MaxManifestSize
 
 // Descriptor is what an upstream says of an object.
 type Descriptor struct {

@@ -44,7 +44,11 @@ var arrows = []struct {
 	{"proxy/census", []string{"proxy/store"}},
 	{"proxy/scrub", []string{"proxy/metrics", "proxy/store"}},
 	{"proxy/writable", []string{"proxy/metrics", "proxy/store"}},
-	{"proxy/pullthrough", []string{"api/config", "proxy/distspec", "proxy/rules", "proxy/upstream", "proxy/metrics", "proxy/store"}},
+	{"proxy/answer", []string{"proxy/distspec", "proxy/store"}},
+	{"proxy/local/ticket", nil},
+	{"proxy/local", []string{"proxy/access", "proxy/answer", "proxy/distspec", "proxy/metrics", "proxy/store"}},
+	{"proxy/access", []string{"proxy/distspec"}},
+	{"proxy/pullthrough", []string{"api/config", "proxy/answer", "proxy/distspec", "proxy/rules", "proxy/upstream", "proxy/metrics", "proxy/store"}},
 	{"proxy/prewarm", []string{"api/config", "proxy/distspec", "proxy/pullthrough"}},
 	{"proxy", []string{"api/config", "proxy"}},
 	{"controllers/internal/pki", nil},
@@ -76,7 +80,7 @@ var arrows = []struct {
 
 // pure packages decide from values alone: time comes in as a value, and nothing is read, written or logged.
 var pure = []string{
-	"proxy/distspec", "proxy/rules", "proxy/evict", "controllers/resources", "controllers/nodeagent/hoststoml",
+	"proxy/distspec", "proxy/local/ticket", "proxy/rules", "proxy/evict", "controllers/resources", "controllers/nodeagent/hoststoml",
 	"controllers/nodeagent/doctor", "controllers/internal/pki",
 }
 

@@ -1,0 +1,93 @@
+package local
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/registryhub/registryhub/proxy/answer"
+	"github.com/registryhub/registryhub/proxy/distspec"
+	"github.com/registryhub/registryhub/proxy/store"
+)
+
+// serveBlob serves what a repository has a link to. Who asks by HEAD may be about to push a manifest that names it.
+func (c call) serveBlob() (err error) {
+	d := c.Reference.Digest()
+	object, err := c.open(d)
+	if err != nil {
+		return absent(err, distspec.BlobUnknown)
+	}
+	defer func() { err = errors.Join(err, object.Close()) }()
+	if c.r.Method == http.MethodHead {
+		c.renew(d)
+	}
+	p, err := answer.PieceOf(c.r, object.Size())
+	if err != nil {
+		return err
+	}
+	answer.BlobHeader(c.w, d, p)
+	if c.r.Method == http.MethodHead || p.Length() == 0 {
+		return nil
+	}
+	_, err = answer.Send(c.r.Context(), c.w, object, p.First, p.Length())
+	return err
+}
+
+// open opens an object that the repository has.
+func (c call) open(d digest.Digest) (store.Object, error) {
+	if _, err := c.Store.Linked(c.r.Context(), c.repository, d); err != nil {
+		return nil, err
+	}
+	return c.Store.Open(c.r.Context(), d)
+}
+
+// renew keeps what is used from being collected. A link that goes meanwhile is gone, which the client learns next.
+func (c call) renew(d digest.Digest) {
+	if c.writable != nil {
+		_ = c.writable.Renew(c.r.Context(), c.repository, d)
+	}
+}
+
+// link gives a repository a blob that is in the store. What is known of it already stays.
+func (c call) link(d digest.Digest, size int64) error {
+	ctx := c.r.Context()
+	if _, err := c.Store.Linked(ctx, c.repository, d); err == nil {
+		if err := c.writable.Renew(ctx, c.repository, d); !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+	}
+	return c.Store.Link(ctx, c.repository, store.Link{Digest: d, Size: size, Effective: c.repository.Name})
+}
+
+// deleteBlob takes a blob from a repository. Its bytes stay for as long as another has them.
+func (c call) deleteBlob() error {
+	if err := c.writable.Unlink(c.r.Context(), c.repository, c.Reference.Digest()); err != nil {
+		return absent(err, distspec.BlobUnknown)
+	}
+	return c.accepted()
+}
+
+func (c call) accepted() error {
+	c.w.Header().Set("Content-Length", "0")
+	c.w.WriteHeader(http.StatusAccepted)
+	return nil
+}
+
+// created answers 201 for what can be pulled from now on.
+func (c call) created(kind distspec.Kind, reference distspec.Reference, d digest.Digest) error {
+	h := c.w.Header()
+	h.Set("Location", distspec.BuildPath(distspec.Request{Kind: kind, Repository: c.Repository, Reference: reference}))
+	h.Set("Docker-Content-Digest", d.String())
+	h.Set("Content-Length", "0")
+	c.w.WriteHeader(http.StatusCreated)
+	return nil
+}
+
+// absent says that something is not there, where that is what the store says.
+func absent(err error, unknown func(error) *distspec.Error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return unknown(err)
+	}
+	return err
+}

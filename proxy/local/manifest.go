@@ -1,0 +1,185 @@
+package local
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/registryhub/registryhub/proxy/answer"
+	"github.com/registryhub/registryhub/proxy/distspec"
+	"github.com/registryhub/registryhub/proxy/store"
+)
+
+// serveManifest serves a manifest as it was pushed.
+func (c call) serveManifest() error {
+	link, err := c.manifest()
+	if err != nil {
+		return absent(err, distspec.ManifestUnknown)
+	}
+	object, err := c.Store.Open(c.r.Context(), link.Digest)
+	if err != nil {
+		return absent(err, distspec.ManifestUnknown)
+	}
+	body, err := answer.ReadAll(c.r.Context(), object)
+	if err != nil {
+		return err
+	}
+	if c.r.Method == http.MethodHead {
+		c.renew(link.Digest)
+	}
+	c.w.Header().Set("Docker-Content-Digest", link.Digest.String())
+	return answer.Body(c.w, c.r, link.MediaType, body)
+}
+
+// manifest finds the manifest that is asked for. store.ErrNotFound.
+func (c call) manifest() (store.Link, error) {
+	d := c.Reference.Digest()
+	if !c.Reference.IsDigest() {
+		tag, err := c.Store.Tag(c.r.Context(), c.repository, c.Reference.Tag())
+		if err != nil {
+			return store.Link{}, err
+		}
+		d = tag.Digest
+	}
+	link, err := c.Store.Linked(c.r.Context(), c.repository, d)
+	if err == nil && !link.Manifest {
+		err = store.ErrNotFound // a blob is no manifest, whatever its bytes
+	}
+	return link, err
+}
+
+// putManifest keeps a manifest byte for byte: itself, what lists it for its subject, its link, its tag.
+func (c call) putManifest() error {
+	body, err := c.manifestBody()
+	if err != nil {
+		return err
+	}
+	manifest, err := distspec.ParseManifest(c.r.Header.Get("Content-Type"), body)
+	if err != nil {
+		return err
+	}
+	if c.Full() {
+		return full(nil)
+	}
+	want := c.Reference.Digest()
+	if !c.Reference.IsDigest() {
+		want = digest.FromBytes(body)
+	}
+	proof, err := store.Prove(want, body)
+	if err != nil {
+		return err
+	}
+	if err := c.claim(manifest); err != nil {
+		return err
+	}
+	if err := c.keep(manifest, proof, body); err != nil {
+		return err
+	}
+	if manifest.Subject != nil {
+		c.w.Header().Set(distspec.HeaderSubject, manifest.Subject.Digest.String())
+	}
+	return c.created(distspec.KindManifest, c.Reference, want)
+}
+
+func (c call) keep(manifest distspec.Manifest, proof store.Proof, body []byte) error {
+	ctx := c.r.Context()
+	if err := c.Store.Put(ctx, proof, body); err != nil {
+		return err
+	}
+	if err := c.refer(manifest, proof); err != nil {
+		return err
+	}
+	link := store.Link{Digest: proof.Digest(), MediaType: manifest.MediaType, Size: proof.Size(), Manifest: true, Effective: c.repository.Name}
+	if err := c.Store.Link(ctx, c.repository, link); err != nil {
+		return err
+	}
+	if c.Reference.IsDigest() {
+		return nil
+	}
+	return c.Store.SetTag(ctx, c.repository, c.Reference.Tag(), store.Tag{
+		Digest: link.Digest, MediaType: link.MediaType, Effective: c.repository.Name, ValidatedAt: c.Now(),
+	})
+}
+
+// manifestBody reads no more than a manifest may have.
+func (c call) manifestBody() ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(c.body(), distspec.MaxManifestSize+1))
+	if err == nil && len(body) > distspec.MaxManifestSize {
+		err = distspec.NewError(http.StatusRequestEntityTooLarge, distspec.CodeSizeInvalid,
+			fmt.Sprintf("a manifest has at most %d bytes", distspec.MaxManifestSize))
+	}
+	return body, err
+}
+
+// claim sees that the repository has what a manifest names, and keeps it from being collected before the manifest is there.
+func (c call) claim(manifest distspec.Manifest) error {
+	for _, one := range append(manifest.Blobs[:len(manifest.Blobs):len(manifest.Blobs)], manifest.Manifests...) {
+		err := c.writable.Renew(c.r.Context(), c.repository, one.Digest)
+		if errors.Is(err, store.ErrNotFound) && len(one.URLs) > 0 {
+			continue // it is somewhere else
+		}
+		if errors.Is(err, store.ErrNotFound) {
+			return &distspec.Error{
+				Status: http.StatusNotFound, Code: distspec.CodeManifestBlobUnknown, Err: err,
+				Message: fmt.Sprintf("the repository has not %s, which the manifest names: push it first", one.Digest),
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deleteManifest deletes a tag, or a manifest and the tags that name it.
+func (c call) deleteManifest() error {
+	if !c.Reference.IsDigest() {
+		return c.deleteTag()
+	}
+	ctx := c.r.Context()
+	link, err := c.manifest()
+	if err != nil {
+		return absent(err, distspec.ManifestUnknown)
+	}
+	if err := c.writable.Unlink(ctx, c.repository, link.Digest); err != nil {
+		return absent(err, distspec.ManifestUnknown)
+	}
+	if err := errors.Join(c.deleteTagsOf(link.Digest), c.unrefer(link.Digest)); err != nil {
+		return err
+	}
+	return c.accepted()
+}
+
+func (c call) deleteTag() error {
+	ctx := c.r.Context()
+	if _, err := c.manifest(); err != nil {
+		return absent(err, distspec.ManifestUnknown)
+	}
+	if err := c.Store.DeleteTag(ctx, c.repository, c.Reference.Tag()); err != nil {
+		return err
+	}
+	return c.accepted()
+}
+
+// deleteTagsOf tidies: a tag whose manifest is gone is no tag already.
+func (c call) deleteTagsOf(d digest.Digest) error {
+	ctx := c.r.Context()
+	names, err := c.writable.TagNames(ctx, c.repository)
+	errs := []error{err}
+	for _, name := range names {
+		if tag, err := c.Store.Tag(ctx, c.repository, name); err == nil && tag.Digest == d {
+			errs = append(errs, c.Store.DeleteTag(ctx, c.repository, name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// descriptorOf is how a manifest is listed among its subject's referrers.
+func descriptorOf(manifest distspec.Manifest, proof store.Proof) (string, error) {
+	text, err := json.Marshal(manifest.Descriptor(proof.Digest(), proof.Size()))
+	return string(text), err
+}

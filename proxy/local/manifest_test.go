@@ -1,0 +1,161 @@
+package local_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/registryhub/registryhub/proxy/distspec"
+)
+
+func TestAManifestIsServedAsItWasPushed(t *testing.T) {
+	r := newRig(t)
+	r.pushBlob("team/app", "{}")
+	odd := "{ \"schemaVersion\": 2,\n\t\"config\": " + encode(descriptor("application/vnd.oci.image.config.v1+json", "{}")) + ", \"layers\": [ ] }\n"
+	for _, reference := range []string{"v1.0.0", digest.FromString(odd).String(), digest.SHA512.FromString(odd).String()} {
+		t.Run(reference, func(t *testing.T) {
+			r.t = t
+			want := digest.FromString(odd)
+			if strings.HasPrefix(reference, "sha512:") {
+				want = digest.Digest(reference)
+			}
+			at := r.do("PUT", "/v2/team/app/manifests/"+reference, odd, "Content-Type: "+distspec.MediaTypeManifest+"; charset=utf-8").
+				is(t, http.StatusCreated).has(t, "Docker-Content-Digest", want.String()).location(t)
+			for _, path := range []string{at, "/v2/team/app/manifests/" + reference, "/v2/team/app/manifests/" + want.String()} {
+				got := r.do("GET", path, "").is(t, http.StatusOK).has(t, "Docker-Content-Digest", want.String()).has(t, "Content-Type", distspec.MediaTypeManifest)
+				if got.body != odd {
+					t.Errorf("%s: got %q, want %q", path, got.body, odd)
+				}
+				head := r.do("HEAD", path, "").is(t, http.StatusOK).has(t, "Docker-Content-Digest", want.String()).
+					has(t, "Content-Type", distspec.MediaTypeManifest).has(t, "Content-Length", got.Header.Get("Content-Length"))
+				if head.body != "" {
+					t.Errorf("the answer to HEAD has a body of %d bytes", len(head.body))
+				}
+			}
+		})
+	}
+}
+
+func TestManifestsOfEveryKindAreTaken(t *testing.T) {
+	config, layer := descriptor("application/vnd.docker.container.image.v1+json", "{}"), descriptor("application/vnd.docker.image.rootfs.diff.tar.gzip", "layer")
+	child := image("{}", []string{"layer"}, nil)
+	index := func(mediaType string, children ...any) string {
+		return encode(map[string]any{"schemaVersion": 2, "mediaType": mediaType, "manifests": append([]any{}, children...)})
+	}
+	inner := index(distspec.MediaTypeIndex, descriptor(distspec.MediaTypeManifest, child))
+	foreign := descriptor("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "is elsewhere")
+	foreign["urls"] = []string{"https://example.com/layer"}
+	tests := map[string]struct{ mediaType, body string }{
+		"an image of OCI":                    {distspec.MediaTypeManifest, child},
+		"an image of Docker":                 {distspec.MediaTypeDockerManifest, encode(map[string]any{"schemaVersion": 2, "mediaType": distspec.MediaTypeDockerManifest, "config": config, "layers": []any{layer, layer}})},
+		"a list of Docker":                   {distspec.MediaTypeDockerList, index(distspec.MediaTypeDockerList, descriptor(distspec.MediaTypeManifest, child))},
+		"an index":                           {distspec.MediaTypeIndex, inner},
+		"an index of nothing":                {distspec.MediaTypeIndex, index(distspec.MediaTypeIndex)},
+		"an index of indexes":                {distspec.MediaTypeIndex, index(distspec.MediaTypeIndex, descriptor(distspec.MediaTypeIndex, inner), descriptor(distspec.MediaTypeManifest, child))},
+		"an artifact":                        {distspec.MediaTypeManifest, image("{}", []string{"layer"}, map[string]any{"artifactType": "application/vnd.example"})},
+		"an image without layers":            {distspec.MediaTypeManifest, image("{}", nil, nil)},
+		"a layer that is somewhere else":     {distspec.MediaTypeDockerManifest, encode(map[string]any{"schemaVersion": 2, "config": config, "layers": []any{foreign}})},
+		"one that alone says what it is":     {"", child},
+		"one that nothing says what it is":   {"", encode(map[string]any{"schemaVersion": 2, "config": config, "layers": []any{layer}})},
+		"an index that nothing says it is":   {"", encode(map[string]any{"schemaVersion": 2, "manifests": []any{}})},
+		"one with members that nobody knows": {distspec.MediaTypeManifest, image("{}", nil, map[string]any{"com.example": map[string]any{"a": 1}})},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.pushBlob("app", "{}")
+			r.pushBlob("app", "layer")
+			r.putManifest("app", digest.FromString(child).String(), child).is(t, http.StatusCreated)
+			r.do("PUT", "/v2/app/manifests/inner", inner, "Content-Type: "+distspec.MediaTypeIndex).is(t, http.StatusCreated)
+			header := "Content-Type: " + tc.mediaType
+			if tc.mediaType == "" {
+				header = "X: y"
+			}
+			r.do("PUT", "/v2/app/manifests/v1", tc.body, header).is(t, http.StatusCreated)
+			if got := r.do("GET", "/v2/app/manifests/v1", "").is(t, http.StatusOK); got.body != tc.body || tc.mediaType != "" && got.Header.Get("Content-Type") != tc.mediaType {
+				t.Errorf("got %s %s", got.Header.Get("Content-Type"), got.body)
+			}
+		})
+	}
+}
+
+func TestWhatIsWrongWithAManifestIsSaid(t *testing.T) {
+	valid := image("{}", []string{"layer"}, nil)
+	missing := image("{}", []string{"layer", "missing"}, nil)
+	index := func(child string) string {
+		return encode(map[string]any{"schemaVersion": 2, "mediaType": distspec.MediaTypeIndex, "manifests": []any{descriptor(distspec.MediaTypeManifest, child)}})
+	}
+	tests := map[string]struct {
+		reference, mediaType, body string
+		status                     int
+		code                       distspec.Code
+	}{
+		"no JSON":                         {"v1", distspec.MediaTypeManifest, "blabla", 400, distspec.CodeManifestInvalid},
+		"nothing":                         {"v1", distspec.MediaTypeManifest, "", 400, distspec.CodeManifestInvalid},
+		"JSON of something else":          {"v1", distspec.MediaTypeManifest, "[]", 400, distspec.CodeManifestInvalid},
+		"an empty object":                 {"v1", distspec.MediaTypeManifest, "{}", 400, distspec.CodeManifestInvalid},
+		"JSON with something behind it":   {"v1", distspec.MediaTypeManifest, valid + "{}", 400, distspec.CodeManifestInvalid},
+		"two media types":                 {"v1", distspec.MediaTypeDockerManifest, valid, 400, distspec.CodeManifestInvalid},
+		"a Content-Type of nothing known": {"v1", "application/x-unknown", image("{}", nil, map[string]any{"mediaType": "application/x-unknown"}), 400, distspec.CodeManifestInvalid},
+		"a Content-Type that is none":     {"v1", ";;", valid, 400, distspec.CodeManifestInvalid},
+		"an image that is an index too":   {"v1", distspec.MediaTypeManifest, image("{}", nil, map[string]any{"manifests": []any{}}), 400, distspec.CodeManifestInvalid},
+		"a malformed digest in it":        {"v1", distspec.MediaTypeManifest, strings.Replace(valid, "sha256:", "sha256:x", 1), 400, distspec.CodeManifestInvalid},
+		"another schema":                  {"v1", distspec.MediaTypeManifest, strings.Replace(valid, `"schemaVersion":2`, `"schemaVersion":1`, 1), 400, distspec.CodeManifestInvalid},
+		"another digest":                  {digest.FromString("other").String(), distspec.MediaTypeManifest, valid, 400, distspec.CodeDigestInvalid},
+		"a malformed digest":              {"sha256:abc", distspec.MediaTypeManifest, valid, 400, distspec.CodeDigestInvalid},
+		"a blob that is missing":          {"v1", distspec.MediaTypeManifest, missing, 404, distspec.CodeManifestBlobUnknown},
+		"a manifest that is missing":      {"v1", distspec.MediaTypeIndex, index("missing"), 404, distspec.CodeManifestBlobUnknown},
+		"more bytes than it may have":     {"v1", distspec.MediaTypeManifest, valid + strings.Repeat(" ", distspec.MaxManifestSize), 413, distspec.CodeSizeInvalid},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.pushBlob("app", "{}")
+			r.pushBlob("app", "layer")
+			r.do("PUT", "/v2/app/manifests/"+tc.reference, tc.body, "Content-Type: "+tc.mediaType).is(t, tc.status, tc.code)
+			r.do("GET", "/v2/app/manifests/v1", "").is(t, http.StatusNotFound, distspec.CodeManifestUnknown)
+			if tags := r.do("GET", "/v2/app/tags/list", "").is(t, http.StatusOK); !strings.Contains(tags.body, `"tags":[]`) {
+				t.Errorf("after it was refused: %s", tags.body)
+			}
+		})
+	}
+}
+
+func TestAManifestOfTheMostBytesIsTaken(t *testing.T) {
+	r := newRig(t)
+	r.pushBlob("app", "{}")
+	manifest := image("{}", nil, nil)
+	manifest += strings.Repeat(" ", distspec.MaxManifestSize-len(manifest))
+	r.putManifest("app", "v1", manifest).is(t, http.StatusCreated)
+	r.do("GET", "/v2/app/manifests/v1", "").is(t, http.StatusOK).has(t, "Docker-Content-Digest", digest.FromString(manifest).String())
+}
+
+func TestABlobOfAnotherRepositoryIsNotThere(t *testing.T) {
+	r := newRig(t)
+	manifest := r.pushImage("team/a", "v1", "one", nil)
+	r.do("GET", "/v2/team/b/blobs/"+digest.FromString("layer of one").String(), "").is(t, http.StatusNotFound, distspec.CodeBlobUnknown)
+	r.do("GET", "/v2/team/b/manifests/"+digest.FromString(manifest).String(), "").is(t, http.StatusNotFound, distspec.CodeManifestUnknown)
+	r.putManifest("team/b", "v1", manifest).is(t, http.StatusNotFound, distspec.CodeManifestBlobUnknown)
+}
+
+func TestATagMoves(t *testing.T) {
+	r := newRig(t)
+	first := r.pushImage("app", "v1", "one", nil)
+	second := r.pushImage("app", "v1", "two", nil)
+	if got := r.do("GET", "/v2/app/manifests/v1", "").is(t, http.StatusOK); got.body != second {
+		t.Errorf("got %s, want %s", got.body, second)
+	}
+	r.do("GET", "/v2/app/manifests/"+digest.FromString(first).String(), "").is(t, http.StatusOK)
+}
+
+func TestPartsOfABlobAreServed(t *testing.T) {
+	r := newRig(t)
+	at := "/v2/app/blobs/" + r.pushBlob("app", content).String()
+	if got := r.do("GET", at, "", "Range: bytes=4-10").is(t, http.StatusPartialContent).has(t, "Content-Range", "bytes 4-10/21"); got.body != content[4:11] {
+		t.Errorf("got %q, want %q", got.body, content[4:11])
+	}
+	r.do("GET", at, "", "Range: bytes=21-").is(t, http.StatusRequestedRangeNotSatisfiable)
+	r.do("HEAD", at, "").is(t, http.StatusOK).has(t, "Content-Length", "21").has(t, "Docker-Content-Digest", digest.FromString(content).String())
+}
