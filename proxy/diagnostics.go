@@ -40,10 +40,11 @@ func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(http.StatusOK)
 }
 
-// serveReport answers with what the proxy says of its configuration, its store, its upstreams and what it pulls ahead.
+// serveReport answers with what the proxy says of its configuration, its store, and what its mode has to say.
 func (s *Server) serveReport(w http.ResponseWriter, _ *http.Request) {
 	report := *s.report.Load()
-	report.Store, report.Prewarm, report.Figures = s.backend.upkeep.report(), s.backend.warmer.Report(), s.proxyFigures()
+	report.Store, report.Figures = s.backend.upkeep.report(), s.proxyFigures()
+	s.backend.tell(&report)
 	body, err := json.Marshal(report)
 	if err != nil {
 		http.Error(w, "encoding the report failed", http.StatusInternalServerError)

@@ -8,7 +8,7 @@ import (
 	"github.com/registryhub/registryhub/proxy/distspec"
 )
 
-// bodyWithin is how long a client may take to send a body, which nothing here reads.
+// bodyWithin is how long a client may take to send a body that nobody reads.
 const bodyWithin = 10 * time.Second
 
 // gatekeeper is told what becomes of a server's limits.
@@ -42,8 +42,10 @@ type connectionKey struct{}
 type edge struct {
 	next  http.Handler
 	limit int64
-	busy  atomic.Int64
-	told  gatekeeper
+	// bodies says that requests have bodies, which are read.
+	bodies bool
+	busy   atomic.Int64
+	told   gatekeeper
 }
 
 var errBusy = distspec.NewError(http.StatusServiceUnavailable, distspec.CodeUnavailable,
@@ -53,10 +55,11 @@ var errBusy = distspec.NewError(http.StatusServiceUnavailable, distspec.CodeUnav
 func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer e.busy.Add(-1)
 	busy := e.busy.Add(1)
-	if r.ContentLength != 0 {
+	c, connected := r.Context().Value(connectionKey{}).(*connection)
+	turnedAway := connected && c.surplus || busy > e.limit
+	if r.ContentLength != 0 && (!e.bodies || turnedAway) {
 		refuseBody(w)
 	}
-	c, connected := r.Context().Value(connectionKey{}).(*connection)
 	switch {
 	case connected && c.surplus:
 		w.Header().Set("Connection", "close")

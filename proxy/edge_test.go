@@ -57,7 +57,7 @@ func TestWhateverIsAskedIsAnsweredByTheSpecification(t *testing.T) {
 		"options":                     {head("OPTIONS *"), 404, "UNSUPPORTED"},
 		"an odd method":               {head("BREW /v2/library/app/manifests/1"), 405, "UNSUPPORTED"},
 		"a push":                      {head("PUT /v2/library/app/manifests/1", "Content-Length: 2") + "{}", 405, "UNSUPPORTED"},
-		"an upload":                   {head("POST /v2/library/app/blobs/uploads/"), 404, "UNSUPPORTED"},
+		"an upload":                   {head("POST /v2/library/app/blobs/uploads/"), 405, "UNSUPPORTED"},
 		"a deletion":                  {head("DELETE /v2/library/app/manifests/1"), 405, "UNSUPPORTED"},
 		"a body":                      {head("GET /v2/", "Content-Length: 2") + "{}", 200, ""},
 		"a body that does not come":   {head("GET /v2/", "Content-Length: 1000"), 200, ""},

@@ -12,7 +12,7 @@ import (
 
 // proxyFigures are what the proxy tells of itself. None is worth waiting for: all are what was found last.
 func (s *Server) proxyFigures() *config.ProxyFigures {
-	figures := &config.ProxyFigures{Store: s.backend.upkeep.figures(), Upstreams: s.backend.upstreamFigures()}
+	figures := &config.ProxyFigures{Store: s.backend.upkeep.figures()}
 	figures.Lookups.Answered, figures.Lookups.Missed = s.figures.Answers()
 	return figures
 }
@@ -35,11 +35,11 @@ func (u *upkeep) figures() (f config.StoreFigures) {
 }
 
 // upstreamFigures are those of the upstreams of the configuration in force.
-func (b *backend) upstreamFigures() []config.UpstreamFigures {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	all := make([]config.UpstreamFigures, 0, len(b.clients))
-	for _, client := range b.clients {
+func (e *mirrorEngine) upstreamFigures() []config.UpstreamFigures {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	all := make([]config.UpstreamFigures, 0, len(e.clients))
+	for _, client := range e.clients {
 		all = append(all, figuresOf(client))
 	}
 	slices.SortFunc(all, func(a, b config.UpstreamFigures) int { return cmp.Compare(a.Name, b.Name) })

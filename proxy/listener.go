@@ -29,7 +29,9 @@ type listener struct {
 }
 
 // serveOn speaks HTTP/1.1 alone: to cut a transfer in HTTP/2 is a reset, which containerd takes for a failed pull.
-func (s *Server) serveOn(address string, handler http.Handler, limits Limits, told gatekeeper) (listener, error) {
+func (s *Server) serveOn(address string, handler *edge, limits Limits) (listener, error) {
+	handler.limit = int64(limits.Requests)
+	told := handler.told
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
 	if err != nil {
 		return listener{}, err
@@ -37,7 +39,7 @@ func (s *Server) serveOn(address string, handler http.Handler, limits Limits, to
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(true)
 	server := &http.Server{
-		Handler:                      &edge{next: handler, limit: int64(limits.Requests), told: told},
+		Handler:                      handler,
 		ReadHeaderTimeout:            readHeaderTimeout,
 		IdleTimeout:                  idleTimeout,
 		MaxHeaderBytes:               maxHeader,

@@ -36,7 +36,7 @@ var (
 
 // newSchemes reads the files that there are for TLS. Errors are *secretfile.Error.
 func (s *Server) newSchemes(listen config.ListenConfiguration) (*schemes, error) {
-	spoken := &schemes{listen: &listen, overTLS: s.backend.mirror, overHTTP: s.backend.mirror, plain: true, replaced: make(chan struct{})}
+	spoken := &schemes{listen: &listen, overTLS: s.backend.engine, overHTTP: s.backend.engine, plain: true, replaced: make(chan struct{})}
 	if listen.TLS == nil {
 		s.figures.CertificateGone()
 		return spoken, nil
@@ -46,7 +46,7 @@ func (s *Server) newSchemes(listen config.ListenConfiguration) (*schemes, error)
 	if err != nil {
 		return nil, err
 	}
-	spoken.secured, spoken.overTLS = spoken.certificate.Config(), spoken.certificate.Require(s.backend.mirror)
+	spoken.secured, spoken.overTLS = spoken.certificate.Config(), spoken.certificate.Require(s.backend.engine)
 	if spoken.plain = listen.TLS.AlsoPlain; !spoken.plain {
 		spoken.overHTTP = answer{http.StatusForbidden, errOnlyTLS, s.figures.Request}
 	}

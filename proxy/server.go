@@ -104,7 +104,7 @@ func (s *Server) listen(addresses config.ListenConfiguration, registry *promethe
 		return fmt.Errorf("listening for the registry API (listen.registry): %w", err)
 	}
 	limits.Connections, limits.Requests = diagnosticConnections, diagnosticConnections
-	if s.diagnostics, err = s.serveOn(addresses.Diagnostics, s.diagnosticsHandler(registry), limits, unobserved{}); err != nil {
+	if s.diagnostics, err = s.serveOn(addresses.Diagnostics, &edge{next: s.diagnosticsHandler(registry), told: unobserved{}}, limits); err != nil {
 		return errors.Join(fmt.Errorf("listening for diagnostics (listen.diagnostics): %w", err), s.registry.Close())
 	}
 	return nil
@@ -116,7 +116,8 @@ func (s *Server) listenForRegistry(cfg config.ListenConfiguration, limits Limits
 	if err != nil {
 		return listener{}, err
 	}
-	l, err := s.serveOn(cfg.Registry, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.front.ServeHTTP(w, r) }), limits, s.figures)
+	served := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.front.ServeHTTP(w, r) })
+	l, err := s.serveOn(cfg.Registry, &edge{next: served, bodies: s.inForce.Local != nil, told: s.figures}, limits)
 	if err != nil {
 		return listener{}, err
 	}
@@ -143,7 +144,7 @@ func (s *Server) Run(ctx context.Context) error {
 		return nil
 	})
 	group.Go(func() error {
-		s.backend.warmer.Run(ctx)
+		s.backend.run(ctx)
 		return nil
 	})
 	group.Go(func() error {

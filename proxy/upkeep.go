@@ -19,16 +19,19 @@ import (
 
 // upkeep looks after the store while the server serves from it. What a store cannot do is left out.
 type upkeep struct {
+	measurer store.Measurer
 	sweeper  *sweep.Sweeper
 	watch    *writable.Watch
 	scrubber *scrub.Scrubber
 	census   *census.Census
 }
 
-// newUpkeep is for a configuration with its defaults filled in.
-func newUpkeep(hub string, content store.Store, cfg config.StoreConfiguration, logger logr.Logger, figures *metrics.Metrics) *upkeep {
+// newUpkeep is for a configuration with its defaults filled in. What was pushed is never evicted.
+func newUpkeep(whole *config.ProxyConfiguration, content store.Store, logger logr.Logger, figures *metrics.Metrics) *upkeep {
+	hub, cfg := whole.Hub, whole.Store
 	u := &upkeep{}
-	if s, ok := content.(store.Evictable); ok {
+	u.measurer, _ = content.(store.Measurer)
+	if s, ok := content.(store.Evictable); ok && whole.Local == nil {
 		u.sweeper = sweep.New(sweep.Options{Hub: hub, Store: s, Policy: policy(cfg.Eviction), Logger: logger, Metrics: figures})
 	}
 	if s, ok := content.(store.Prober); ok {

@@ -1,9 +1,14 @@
 // Package access says who may do what with the repositories of a registry.
+//
+// Who asks without saying who they are is shown the way to a token, which is had for a user and a password, or for neither
+// where something is for anyone. Every client of registries knows that way; a password that is sent at once does as well.
 package access
 
 import (
 	"context"
 	"net/http"
+	"strings"
+	"time"
 
 	"github.com/registryhub/registryhub/proxy/distspec"
 )
@@ -11,7 +16,7 @@ import (
 // Action is what a request does.
 type Action string
 
-// What can be done.
+// What can be done, spelled as in the scopes of tokens.
 const (
 	Pull   Action = "pull"
 	Push   Action = "push"
@@ -48,38 +53,59 @@ type Policy struct {
 	Anonymous Anonymous
 	// Accounts may do everything. Default: there are none.
 	Accounts Accounts
+	// Tokens are made for those, and checked. Required with Accounts.
+	Tokens *Tokens
 }
 
-// realm is what a browser would show; no client of a registry does.
-const realm = `Basic realm="RegistryHub"`
-
-// Check returns nil for who may do something in a repository, "" for the API's root. Others get an *Error of distspec, 401
+// Check returns nil for who may do something in a repository, "" for the API's root. Others get an *Error of distspec: 401
 // with a challenge in the header, 403 or 503.
-func (p Policy) Check(h http.Header, r *http.Request, _ string, action Action) error {
-	user, password, given := r.BasicAuth()
-	switch {
-	case r.Header.Get("Authorization") == "" && p.Anonymous.may(action):
-		return nil
-	case p.Accounts == nil && r.Header.Get("Authorization") != "" && p.Anonymous.may(action):
-		return nil // some clients send what they have for any host
-	case p.Accounts == nil:
+func (p Policy) Check(h http.Header, r *http.Request, repository string, action Action) error {
+	if p.Accounts == nil {
+		if p.Anonymous.may(action) {
+			return nil // some clients send what they have for any host
+		}
 		return denied()
-	case !given:
-		return challenge(h)
 	}
-	known, err := p.Accounts.Verify(r.Context(), user, password)
+	scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	switch strings.ToLower(scheme) {
+	case "basic":
+		return p.checkPassword(h, r, repository, action)
+	case "bearer":
+		return p.checkToken(h, r, repository, action)
+	}
+	if repository != "" && p.Anonymous.may(action) {
+		return nil
+	}
+	return challenge(h, r, repository, action) // at the root too, where clients learn that there is something to show
+}
+
+func (p Policy) checkPassword(h http.Header, r *http.Request, repository string, action Action) error {
+	known, err := p.user(r)
 	switch {
 	case err != nil:
 		return distspec.Unavailable(err)
 	case !known:
-		return challenge(h)
+		return challenge(h, r, repository, action)
 	}
 	return nil
 }
 
-func challenge(h http.Header) error {
-	h.Set("WWW-Authenticate", realm)
-	return distspec.NewError(http.StatusUnauthorized, distspec.CodeUnauthorized, "say who you are: log in with a user and a password of this registry")
+// user reports whether a request shows a user and the right password.
+func (p Policy) user(r *http.Request) (bool, error) {
+	user, password, given := r.BasicAuth()
+	if !given {
+		return false, nil
+	}
+	return p.Accounts.Verify(r.Context(), user, password)
+}
+
+func (p Policy) checkToken(h http.Header, r *http.Request, repository string, action Action) error {
+	_, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	granted, err := p.Tokens.read(strings.TrimSpace(token), time.Now())
+	if err != nil || repository != "" && !granted.allows(repository, action) {
+		return challenge(h, r, repository, action)
+	}
+	return nil
 }
 
 func denied() error {

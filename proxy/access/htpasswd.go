@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -78,6 +77,10 @@ func (h *Htpasswd) look(user, password string) (hash []byte, known, remembered b
 	if err := h.renew(); err != nil {
 		return nil, false, false, err
 	}
+	return h.hashOf(user, password)
+}
+
+func (h *Htpasswd) hashOf(user, password string) (hash []byte, known, remembered bool, err error) {
 	hash, known = h.users[user]
 	if !known {
 		return h.nobody, false, false, nil
@@ -113,15 +116,8 @@ func (h *Htpasswd) renew() error {
 		return nil
 	}
 	h.read, h.users, h.verified = nil, nil, map[[sha256.Size]byte]time.Time{}
-	var content []byte
-	if err == nil && info.Size() > maxHtpasswd {
-		err = fmt.Errorf("it has more than %d bytes", maxHtpasswd)
-	}
 	if err == nil {
-		content, err = os.ReadFile(h.file)
-	}
-	if err == nil {
-		h.users, err = ParseHtpasswd(content)
+		h.users, err = readHtpasswd(h.file, info.Size())
 	}
 	if err == nil {
 		h.nobody, err = hashOfNobody(h.users)
@@ -131,6 +127,17 @@ func (h *Htpasswd) renew() error {
 	}
 	h.read = info
 	return nil
+}
+
+func readHtpasswd(file string, size int64) (map[string][]byte, error) {
+	if size > maxHtpasswd {
+		return nil, fmt.Errorf("it has more than %d bytes", maxHtpasswd)
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return ParseHtpasswd(content)
 }
 
 // hashOfNobody costs as much as the users' hashes do, so that who is not there is not known by being told so sooner.
@@ -155,17 +162,14 @@ func ParseHtpasswd(content []byte) (map[string][]byte, error) {
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		user, hash, found := strings.Cut(line, ":")
-		if !found || user == "" {
-			return nil, fmt.Errorf("line %d: not a user, a colon and a hash", number)
+		user, hash, err := parseUser(line)
+		if err == nil && users[user] != nil {
+			err = fmt.Errorf("%q is there twice", user)
 		}
-		if _, err := bcrypt.Cost([]byte(hash)); err != nil || !strings.HasPrefix(hash, "$2") {
-			return nil, fmt.Errorf("line %d: the hash of %q is not one of bcrypt: make it with htpasswd -B", number, user)
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", number, err)
 		}
-		if old, twice := users[user]; twice && subtle.ConstantTimeCompare(old, []byte(hash)) == 0 {
-			return nil, fmt.Errorf("line %d: %q is there twice", number, user)
-		}
-		users[user] = []byte(hash)
+		users[user] = hash
 	}
 	if err := lines.Err(); err != nil {
 		return nil, err
@@ -174,4 +178,15 @@ func ParseHtpasswd(content []byte) (map[string][]byte, error) {
 		return nil, errors.New("there is no user in it")
 	}
 	return users, nil
+}
+
+func parseUser(line string) (user string, hash []byte, err error) {
+	user, text, found := strings.Cut(line, ":")
+	if !found || user == "" {
+		return "", nil, errors.New("not a user, a colon and a hash")
+	}
+	if _, err := bcrypt.Cost([]byte(text)); err != nil {
+		return "", nil, fmt.Errorf("the hash of %q is not one of bcrypt: make it with htpasswd -B", user)
+	}
+	return user, []byte(text), nil
 }

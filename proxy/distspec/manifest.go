@@ -125,20 +125,32 @@ func (doc manifestDocument) validate(isIndex bool) error {
 	case !isIndex && doc.Config == nil:
 		return invalidManifest("config is missing")
 	}
-	lists := map[string][]Descriptor{"layers": doc.Layers, "manifests": doc.Manifests}
-	for name, one := range map[string]*Descriptor{"config": doc.Config, "subject": doc.Subject} {
-		if one != nil {
-			lists[name] = []Descriptor{*one}
+	return doc.validateDescriptors()
+}
+
+func (doc manifestDocument) validateDescriptors() error {
+	alone := func(one *Descriptor) []Descriptor {
+		if one == nil {
+			return nil
 		}
+		return []Descriptor{*one}
 	}
-	for _, name := range []string{"config", "layers", "manifests", "subject"} {
-		for i, one := range lists[name] {
-			if _, err := ParseDigest(one.Digest.String()); err != nil || one.Size < 0 || one.MediaType == "" {
-				return invalidManifest(fmt.Sprintf("%s (%d of %d): a descriptor has a mediaType, a digest and a size", name, i+1, len(lists[name])))
+	for _, member := range []struct {
+		name string
+		list []Descriptor
+	}{{"config", alone(doc.Config)}, {"layers", doc.Layers}, {"manifests", doc.Manifests}, {"subject", alone(doc.Subject)}} {
+		for i, one := range member.list {
+			if !one.valid() {
+				return invalidManifest(fmt.Sprintf("%s (%d of %d): a descriptor has a mediaType, a digest and a size", member.name, i+1, len(member.list)))
 			}
 		}
 	}
 	return nil
+}
+
+func (d Descriptor) valid() bool {
+	_, err := ParseDigest(d.Digest.String())
+	return err == nil && d.Size >= 0 && d.MediaType != ""
 }
 
 // Descriptor is how the manifest, which has a digest and a size, is listed among the referrers of its subject

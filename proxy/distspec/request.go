@@ -3,7 +3,6 @@ package distspec
 import (
 	"net/http"
 	"strings"
-	"unicode"
 )
 
 // Kind is what a request is about.
@@ -108,9 +107,12 @@ func parseUpload(repository, session string) (Request, error) {
 }
 
 func validSession(s string) bool {
-	return len(s) <= MaxSessionLength && !strings.ContainsFunc(s, func(r rune) bool {
-		return r != '-' && (r > unicode.MaxASCII || !tagCharacter(byte(r)) || r == '.')
-	})
+	for i := range len(s) {
+		if !tagCharacter(s[i]) || s[i] == '.' {
+			return false
+		}
+	}
+	return len(s) <= MaxSessionLength
 }
 
 func parseRepository(request Request) (Request, error) {

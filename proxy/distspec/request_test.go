@@ -174,11 +174,10 @@ func anyRequest() *rapid.Generator[Request] {
 			return Request{Kind: kind}
 		}
 		r := Request{Kind: kind, Repository: anyRepository().Draw(t, "repository")}
-		switch kind {
-		case KindUpload:
+		if kind == KindUpload {
 			r.Session = rapid.StringMatching(`[a-zA-Z0-9_-]{1,160}`).Draw(t, "session")
-			return r
-		case KindTags, KindUploads:
+		}
+		if kind == KindTags || kind == KindUploads || kind == KindUpload {
 			return r
 		}
 		r.Reference = anyDigest().Draw(t, "digest")

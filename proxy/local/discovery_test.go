@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -184,7 +185,7 @@ func TestReferrersThatDoNotFitOnAPageGoOnTheNext(t *testing.T) {
 	long := strings.Repeat("x", 1<<20)
 	for i := range 5 {
 		r.putManifest("team/app", fmt.Sprintf("v%d", i), image("{}", nil, map[string]any{
-			"subject": descriptor(distspec.MediaTypeManifest, subject), "annotations": map[string]string{"long": long, "i": fmt.Sprint(i)},
+			"subject": descriptor(distspec.MediaTypeManifest, subject), "annotations": map[string]string{"long": long, "i": strconv.Itoa(i)},
 		})).is(t, http.StatusCreated)
 	}
 	got, pages := r.referrers(t, "/v2/team/app/referrers/"+digest.FromString(subject).String())

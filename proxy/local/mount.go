@@ -9,6 +9,11 @@ import (
 	"github.com/registryhub/registryhub/proxy/store"
 )
 
+// may reports whether the caller may do something elsewhere.
+func (c call) may(action access.Action, repository string) bool {
+	return c.Guard.Check(http.Header{}, c.r, repository, action) == nil
+}
+
 // mount gives a repository a blob that another has, from which the caller may pull. Without one that is named, only what the
 // repository has itself is found: to look through all would tell of those that the caller may not see. False: the
 // caller gets a place to push the blob to instead.
@@ -19,7 +24,7 @@ func (c call) mount(text, from string) (bool, error) {
 	}
 	source := c
 	if from != "" {
-		if !distspec.ValidRepository(from) || c.Guard.Check(http.Header{}, c.r, from, access.Pull) != nil {
+		if !distspec.ValidRepository(from) || !c.may(access.Pull, from) {
 			return false, nil
 		}
 		source.repository = store.Repository{Host: storeHost, Name: from}

@@ -71,6 +71,7 @@ func (m *Mirror) serve(w *answer.Recorder, r *http.Request) (string, error) {
 		err = m.serveTags(w, r, q)
 	case distspec.KindReferrers:
 		err = m.serveReferrers(w, r, q)
+	case distspec.KindUploads, distspec.KindUpload: // refused above
 	}
 	return string(q.Kind), err
 }

@@ -48,8 +48,11 @@ type ProxyConfiguration struct {
 	// Store says where the cache is kept.
 	Store StoreConfiguration `json:"store"`
 
-	// Mirror is set for a pull-through cache. Required while no other mode exists.
+	// Mirror is set for a pull-through cache.
 	Mirror *MirrorConfiguration `json:"mirror,omitempty"`
+
+	// Local is set for a registry that is pushed to. Either it or mirror is required.
+	Local *LocalConfiguration `json:"local,omitempty"`
 }
 
 // ListenConfiguration says where a proxy listens.
@@ -179,6 +182,7 @@ func (c *ProxyConfiguration) Default() {
 	c.Store.Eviction.setDefaults()
 	c.Store.Scrub.setDefaults()
 	c.Store.S3.setDefaults()
+	c.Local.setDefaults()
 	if c.Mirror == nil {
 		return
 	}
@@ -206,13 +210,16 @@ func (c *ProxyConfiguration) Validate() error {
 	}
 	errs = append(errs, c.Listen.TLS.validate("listen.tls"), c.Store.Eviction.validate("store.eviction"), c.Store.Scrub.validate("store.scrub"),
 		c.Store.S3.validate("store.s3"))
-	if c.Mirror == nil {
-		return errors.Join(append(errs, errors.New("mirror: required"))...)
+	if (c.Mirror == nil) == (c.Local == nil) {
+		return errors.Join(append(errs, errors.New("mirror: required, or else local: one of the two says what the proxy is"))...)
 	}
-	return errors.Join(append(errs, c.Mirror.validate())...)
+	return errors.Join(append(errs, c.Mirror.validate(), c.Local.validate("local"))...)
 }
 
 func (m *MirrorConfiguration) validate() error {
+	if m == nil {
+		return nil
+	}
 	var errs []error
 	if len(m.Hosts) == 0 {
 		errs = append(errs, errors.New("mirror.hosts: required: name at least one host"))

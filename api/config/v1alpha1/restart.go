@@ -17,7 +17,16 @@ func (c *ProxyConfiguration) startFields() []startField {
 		{"listen.registry", c.Listen.Registry},
 		{"listen.diagnostics", c.Listen.Diagnostics},
 		{"store.directory", c.Store.Directory},
+		{"local", c.Local.startField()},
 	}, c.Store.S3.startFields()...)
+}
+
+// startField is where a registry has its keys; what is a mirror has none.
+func (c *LocalConfiguration) startField() string {
+	if c == nil {
+		return ""
+	}
+	return "keys in " + c.KeysDirectory
 }
 
 // NeedsRestart says which fields differ that a proxy reads only when it starts; nil when one that runs with now can go over

@@ -21,15 +21,15 @@ var (
 	issued = ticket.Ticket{Session: [16]byte{1, 2, 3}, Offset: 1 << 40, Expires: now.Add(time.Hour)}
 )
 
-func keys(t testing.TB, names ...string) *ticket.Keys {
-	t.Helper()
+func keys(tb testing.TB, names ...string) *ticket.Keys {
+	tb.Helper()
 	var list [][]byte
 	for _, name := range names {
 		list = append(list, bytes.Repeat([]byte(name), ticket.KeyLength))
 	}
 	k, err := ticket.NewKeys(list...)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return k
 }

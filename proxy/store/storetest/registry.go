@@ -127,13 +127,13 @@ func testUploadAlgorithms(t *testing.T, place Opener) {
 
 func testUploadConflict(t *testing.T, place Opener) {
 	upload := add(t, place, begin(t, place), "begin,")
-	const writers = 8
-	var results [writers]error
+	const writers = "abcdefgh"
+	var results [len(writers)]error
 	var group errgroup.Group
-	for i := range writers {
+	for i, letter := range writers {
 		s := registryOf(t, place)
 		group.Go(func() error {
-			_, results[i] = s.Append(t.Context(), upload.ID, upload.Size, strings.NewReader(string(rune('a'+i))))
+			_, results[i] = s.Append(t.Context(), upload.ID, upload.Size, strings.NewReader(string(letter)))
 			return nil
 		})
 	}
@@ -142,7 +142,7 @@ func testUploadConflict(t *testing.T, place Opener) {
 	for i, err := range results {
 		switch {
 		case err == nil && winner == "":
-			winner = string(rune('a' + i))
+			winner = writers[i : i+1]
 		case err == nil:
 			t.Errorf("writer %d has won as well", i)
 		case !errors.Is(err, store.ErrConflict):
@@ -229,7 +229,7 @@ func testUploadMany(t *testing.T, place Opener) {
 	for i := range 16 {
 		s := registryOf(t, place)
 		group.Go(func() error {
-			whole := strings.Repeat(string(rune('a'+i%4)), 1<<16)
+			whole := strings.Repeat("abcd"[i%4:i%4+1], 1<<16)
 			upload, err := s.BeginUpload(t.Context(), debian)
 			if err == nil {
 				upload, err = s.Append(t.Context(), upload.ID, 0, strings.NewReader(whole[:1<<15]))
@@ -242,7 +242,7 @@ func testUploadMany(t *testing.T, place Opener) {
 	}
 	must(t, group.Wait())
 	for i := range 4 {
-		whole := strings.Repeat(string(rune('a'+i)), 1<<16)
+		whole := strings.Repeat("abcd"[i:i+1], 1<<16)
 		wantObject(t, place, digest.FromString(whole), whole)
 	}
 }

@@ -1,0 +1,58 @@
+package v1alpha1
+
+import (
+	"errors"
+	"fmt"
+)
+
+// The files of a directory of a registry's keys.
+const (
+	// LocalKeyCurrent signs.
+	LocalKeyCurrent = "current"
+	// LocalKeyPrevious is good still. It need not be there.
+	LocalKeyPrevious = "previous"
+)
+
+// LocalConfiguration describes a registry that is pushed to.
+type LocalConfiguration struct {
+	// KeysDirectory holds the keys that tokens and the URLs of uploads are signed with, of 32 random bytes or more each:
+	// current, and previous, which is good still. All replicas must have the same. Default: a key that is this process's alone, so
+	// that no other goes on with its uploads, nor itself after a restart.
+	KeysDirectory string `json:"keysDirectory,omitempty"`
+
+	// Access says who may pull and push. Required.
+	Access LocalAccess `json:"access"`
+}
+
+// LocalAccess says who may pull from a registry and push to it.
+type LocalAccess struct {
+	// Anonymous is what may be done by those who do not say who they are: None, Pull or Push, which is everything.
+	// Default: None.
+	Anonymous string `json:"anonymous,omitempty"`
+
+	// HtpasswdFile holds users and hashes of their passwords, as htpasswd -B makes it. Who is in it may do everything. It is
+	// read again when it changes. Default: there are no users.
+	HtpasswdFile string `json:"htpasswdFile,omitempty"`
+}
+
+func (c *LocalConfiguration) setDefaults() {
+	if c != nil {
+		setDefault(&c.Access.Anonymous, "None")
+	}
+}
+
+func (c *LocalConfiguration) validate(field string) error {
+	if c == nil {
+		return nil
+	}
+	switch c.Access.Anonymous {
+	case "None":
+		if c.Access.HtpasswdFile == "" {
+			return errors.New(field + ".access: nobody may do anything: name users with htpasswdFile, or say what is for anyone with anonymous")
+		}
+	case "Pull", "Push":
+	default:
+		return fmt.Errorf("%s.access.anonymous: %q is none of None, Pull and Push", field, c.Access.Anonymous)
+	}
+	return nil
+}
