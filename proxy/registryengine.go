@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	config "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/proxy/access"
 	"github.com/registryhub/registryhub/proxy/local"
+	"github.com/registryhub/registryhub/proxy/local/collect"
 	"github.com/registryhub/registryhub/proxy/local/ticket"
 	"github.com/registryhub/registryhub/proxy/metrics"
 	"github.com/registryhub/registryhub/proxy/store"
@@ -32,6 +34,8 @@ type registryEngine struct {
 	store    store.Store
 	tokens   *access.Tokens
 	guard    guard
+	// collector is nil where the store cannot be collected.
+	collector *collect.Collector
 	logger   logr.Logger
 }
 
@@ -64,6 +68,9 @@ func newRegistryEngine(cfg *config.ProxyConfiguration, content store.Store, upke
 	e := &registryEngine{hub: cfg.Hub, store: content, tokens: access.NewTokens(secrets...), logger: logger}
 	if err := e.configure(cfg); err != nil {
 		return nil, err
+	}
+	if collected, ok := content.(collect.Store); ok {
+		e.collector = collect.New(collect.Options{Hub: cfg.Hub, Store: collected, Logger: logger, Metrics: figures})
 	}
 	room := &room{measurer: upkeep.measurer, highWatermark: *cfg.Store.Eviction.HighWatermarkPercent}
 	e.registry = local.New(local.Options{
@@ -107,8 +114,18 @@ func keysIn(directory string) ([][]byte, error) {
 	return keys, nil
 }
 
-// run throws abandoned uploads away.
+// run keeps the store free of what nobody needs.
 func (e *registryEngine) run(ctx context.Context) {
+	var running sync.WaitGroup
+	defer running.Wait()
+	running.Go(func() { e.reap(ctx) })
+	if e.collector != nil {
+		running.Go(func() { e.collector.Run(ctx) })
+	}
+}
+
+// reap throws abandoned uploads away.
+func (e *registryEngine) reap(ctx context.Context) {
 	uploads, ok := e.store.(store.Uploads)
 	for ok && ctx.Err() == nil {
 		n, err := uploads.ReapUploads(ctx, time.Now().Add(-local.UploadsExpire))

@@ -49,15 +49,21 @@ func (c call) renew(d digest.Digest) {
 	}
 }
 
-// link gives a repository a blob that is in the store. What is known of it already stays.
+// link gives a repository a blob that is in the store. What is known of it already stays. The object is kept after it is
+// linked: whoever collects has seen the link, or sees that. store.ErrNotFound says that it was collected before.
 func (c call) link(d digest.Digest, size int64) error {
 	ctx := c.r.Context()
-	if _, err := c.Store.Linked(ctx, c.repository, d); err == nil {
-		if err := c.writable.Renew(ctx, c.repository, d); !errors.Is(err, store.ErrNotFound) {
-			return err
-		}
+	_, err := c.Store.Linked(ctx, c.repository, d)
+	if err == nil {
+		err = c.writable.Renew(ctx, c.repository, d)
 	}
-	return c.Store.Link(ctx, c.repository, store.Link{Digest: d, Size: size, Effective: c.repository.Name})
+	if errors.Is(err, store.ErrNotFound) {
+		err = c.Store.Link(ctx, c.repository, store.Link{Digest: d, Size: size, Effective: c.repository.Name})
+	}
+	if err != nil {
+		return err
+	}
+	return c.writable.Keep(ctx, d)
 }
 
 // deleteBlob takes a blob from a repository. Its bytes stay for as long as another has them.

@@ -79,6 +79,9 @@ func (c call) putManifest() error {
 	if err := c.keep(manifest, proof, body); err != nil {
 		return err
 	}
+	if err := c.tag(want, manifest.MediaType); err != nil {
+		return err
+	}
 	if manifest.Subject != nil {
 		c.w.Header().Set(distspec.HeaderSubject, manifest.Subject.Digest.String())
 	}
@@ -97,11 +100,24 @@ func (c call) keep(manifest distspec.Manifest, proof store.Proof, body []byte) e
 	if err := c.Store.Link(ctx, c.repository, link); err != nil {
 		return err
 	}
+	// Whoever collects has seen the manifest from here on, or else sees that what it names was renewed since.
+	err := c.writable.Keep(ctx, link.Digest)
+	if err == nil {
+		err = c.claim(manifest)
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		err = errors.Join(err, ignoreNotFound(c.writable.Unlink(ctx, c.repository, link.Digest)))
+	}
+	return err
+}
+
+// tag has the tag name the manifest, where a tag was given.
+func (c call) tag(d digest.Digest, mediaType string) error {
 	if c.Reference.IsDigest() {
 		return nil
 	}
-	return c.Store.SetTag(ctx, c.repository, c.Reference.Tag(), store.Tag{
-		Digest: link.Digest, MediaType: link.MediaType, Effective: c.repository.Name, ValidatedAt: c.Now(),
+	return c.Store.SetTag(c.r.Context(), c.repository, c.Reference.Tag(), store.Tag{
+		Digest: d, MediaType: mediaType, Effective: c.repository.Name, ValidatedAt: c.Now(),
 	})
 }
 

@@ -40,9 +40,8 @@ func (c call) mount(text, from string) (bool, error) {
 	if err := object.Close(); err != nil {
 		return false, err
 	}
-	source.renew(d)
 	if err := c.link(d, size); err != nil {
-		return false, err
+		return false, ignoreNotFound(err)
 	}
 	return true, c.created(distspec.KindBlob, distspec.DigestReference(d), d)
 }

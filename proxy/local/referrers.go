@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -94,7 +95,7 @@ func (c call) referrers() (distspec.Referrers, error) {
 		return nil, nil
 	}
 	var links []store.Link
-	err := c.writable.WalkLinks(ctx, c.shelf(c.Reference.Digest()), func(link store.Link) error {
+	err := c.writable.WalkLinks(ctx, c.shelf(c.Reference.Digest()), func(link store.Link, _ time.Time) error {
 		_, err := c.Store.Linked(ctx, c.repository, link.Digest)
 		if err == nil {
 			links = append(links, link)

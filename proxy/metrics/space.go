@@ -21,11 +21,11 @@ func newSpace() space {
 		usedBytes:      gauge("store_used_bytes", "Bytes of the store's file system that are taken, by whomever."),
 		capacityInodes: gauge("store_capacity_inodes", "Files that the store's file system can hold; 0: no limit."),
 		usedInodes:     gauge("store_used_inodes", "Files that the store's file system holds, of whomever."),
-		evictedObjects: counters("evicted_objects_total", "Objects removed from the store by reason (watermark, full, idle).", "reason"),
-		evictedBytes:   counters("evicted_bytes_total", "Bytes had back by removing objects, by reason (watermark, full, idle).", "reason"),
+		evictedObjects: counters("evicted_objects_total", "Objects removed from the store by reason (watermark, full, idle; garbage: nothing named it).", "reason"),
+		evictedBytes:   counters("evicted_bytes_total", "Bytes had back by removing objects, by reason (watermark, full, idle; garbage: nothing named it).", "reason"),
 		lastEviction:   gauge("last_eviction_timestamp_seconds", "When something was last removed from the store; 0: not since the start."),
 	}
-	for _, reason := range []string{"watermark", "full", "idle"} {
+	for _, reason := range []string{"watermark", "full", "idle", "garbage"} {
 		s.evictedObjects.WithLabelValues(reason) // 0 is a figure too, as in upkeep
 		s.evictedBytes.WithLabelValues(reason)
 	}
@@ -46,7 +46,7 @@ func (m *Metrics) Space(capacityBytes, usedBytes, capacityInodes, usedInodes int
 	m.space.usedInodes.Set(float64(usedInodes))
 }
 
-// Evicted counts what was removed from the store for one reason: watermark, full or idle.
+// Evicted counts what was removed from the store for one reason: watermark, full, idle or garbage.
 func (m *Metrics) Evicted(reason string, objects, bytes int64, at time.Time) {
 	m.space.evictedObjects.WithLabelValues(reason).Add(float64(objects))
 	m.space.evictedBytes.WithLabelValues(reason).Add(float64(bytes))

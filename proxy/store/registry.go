@@ -66,12 +66,25 @@ type Catalog interface {
 	// TagNames returns the names of a repository's tags, in no order.
 	TagNames(ctx context.Context, repository Repository) ([]string, error)
 
-	// WalkLinks yields a repository's links, in no order. It ends with the first error of yield.
-	WalkLinks(ctx context.Context, repository Repository, yield func(Link) error) error
+	// WalkRepositories yields every repository that has, or ever had, a link or a tag, in no order. It ends with the context,
+	// and with the first error of yield.
+	WalkRepositories(ctx context.Context, yield func(Repository) error) error
+
+	// WalkLinks yields a repository's links, in no order, and when each was made or renewed last. It ends with the first error
+	// of yield.
+	WalkLinks(ctx context.Context, repository Repository, yield func(link Link, renewed time.Time) error) error
 
 	// Renew says that a link is used, as if it had been made now. ErrNotFound.
 	Renew(ctx context.Context, repository Repository, d digest.Digest) error
 
+	// Keep says that an object is used, now and not to the hour. It is not removed as unused after that, or else the answer is
+	// ErrNotFound.
+	Keep(ctx context.Context, d digest.Digest) error
+
 	// Unlink takes an object from a repository, durably before it returns. The object stays. ErrNotFound.
 	Unlink(ctx context.Context, repository Repository, d digest.Digest) error
+
+	// UnlinkUnused is Unlink of what was not renewed after unusedSince. Whoever renews a link meanwhile either has it still,
+	// or is told that it is gone. ErrInUse, ErrNotFound.
+	UnlinkUnused(ctx context.Context, repository Repository, d digest.Digest, unusedSince time.Time) error
 }

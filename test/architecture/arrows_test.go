@@ -45,6 +45,7 @@ var arrows = []struct {
 	{"proxy/scrub", []string{"proxy/metrics", "proxy/store"}},
 	{"proxy/writable", []string{"proxy/metrics", "proxy/store"}},
 	{"proxy/answer", []string{"proxy/distspec", "proxy/store"}},
+	{"proxy/local/collect", []string{"proxy/answer", "proxy/distspec", "proxy/metrics", "proxy/store"}},
 	{"proxy/local/ticket", nil},
 	{"proxy/local", []string{"proxy/access", "proxy/answer", "proxy/distspec", "proxy/metrics", "proxy/store"}},
 	{"proxy/access", []string{"proxy/distspec"}},

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -54,7 +55,7 @@ func (s *Store) TagNames(_ context.Context, r store.Repository) ([]string, error
 }
 
 // WalkLinks implements store.Catalog.
-func (s *Store) WalkLinks(_ context.Context, r store.Repository, yield func(store.Link) error) error {
+func (s *Store) WalkLinks(_ context.Context, r store.Repository, yield func(store.Link, time.Time) error) error {
 	dir := filepath.Join(s.repositoryPath(r), "_links")
 	algorithms, err := readDirIfThere(dir)
 	for _, algorithm := range algorithms {
@@ -68,18 +69,22 @@ func (s *Store) WalkLinks(_ context.Context, r store.Repository, yield func(stor
 	return nil
 }
 
-func walkLinks(dir string, yield func(store.Link) error) error {
+func walkLinks(dir string, yield func(store.Link, time.Time) error) error {
 	entries, err := readDirIfThere(dir)
 	if err != nil {
 		return err
 	}
 	for _, entry := range entries {
+		info, err := entry.Info()
+		if err != nil {
+			continue // gone meanwhile
+		}
 		link, err := readJSON[store.Link](filepath.Join(dir, entry.Name()))
 		if errors.Is(err, store.ErrNotFound) || err == nil && link.Digest.Encoded() != entry.Name() {
 			continue // gone meanwhile, or one that speaks for nothing
 		}
 		if err == nil {
-			err = yield(link)
+			err = yield(link, info.ModTime())
 		}
 		if err != nil {
 			return err
@@ -96,17 +101,84 @@ func readDirIfThere(dir string) ([]fs.DirEntry, error) {
 	return entries, typed(err)
 }
 
+// WalkRepositories implements store.Catalog.
+func (s *Store) WalkRepositories(ctx context.Context, yield func(store.Repository) error) error {
+	root := filepath.Join(s.root, "repositories")
+	seen := map[string]bool{}
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil || !entry.IsDir() {
+			return err
+		}
+		if name := entry.Name(); name != "_links" && name != "_tags" {
+			return nil
+		}
+		dir := filepath.Dir(path)
+		if repository, known := repositoryIn(root, dir); known && !seen[dir] {
+			seen[dir] = true
+			err = yield(repository)
+		}
+		if err == nil {
+			err = fs.SkipDir
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("listing repositories: %w", typed(err))
+	}
+	return nil
+}
+
+// repositoryIn is the repository of a directory. One whose name was too long to be kept is not known.
+func repositoryIn(root, dir string) (store.Repository, bool) {
+	path, err := filepath.Rel(root, dir)
+	if err != nil {
+		return store.Repository{}, false
+	}
+	parts := strings.Split(path, string(filepath.Separator))
+	for i, part := range parts {
+		if parts[i], err = url.PathUnescape(part); err != nil {
+			return store.Repository{}, false
+		}
+	}
+	if len(parts) < 2 {
+		return store.Repository{}, false
+	}
+	return store.Repository{Host: parts[0], Name: strings.Join(parts[1:], "/")}, true
+}
+
 // Renew implements store.Catalog: when a link was used last is its file's time of modification.
 func (s *Store) Renew(_ context.Context, r store.Repository, d digest.Digest) error {
 	err := d.Validate()
 	if err == nil {
-		now := time.Now()
-		err = typed(os.Chtimes(s.linkPath(r, d), now, now))
+		err = touchNow(s.linkPath(r, d))
 	}
 	if err != nil {
 		return fmt.Errorf("renewing %s in %s/%s: %w", d, r.Host, r.Name, err)
 	}
 	return nil
+}
+
+// Keep implements store.Catalog.
+func (s *Store) Keep(_ context.Context, d digest.Digest) error {
+	err := d.Validate()
+	if err == nil {
+		err = touchNow(s.blobPath(d))
+	}
+	if err != nil {
+		return fmt.Errorf("keeping %s: %w", d, err)
+	}
+	return nil
+}
+
+func touchNow(path string) error {
+	now := time.Now()
+	return typed(os.Chtimes(path, now, now))
 }
 
 // Unlink implements store.Catalog.
@@ -119,6 +191,21 @@ func (s *Store) Unlink(_ context.Context, r store.Repository, d digest.Digest) e
 	}
 	if err == nil {
 		err = syncDir(filepath.Dir(path))
+	}
+	if err != nil {
+		return fmt.Errorf("taking %s from %s/%s: %w", d, r.Host, r.Name, typed(err))
+	}
+	return nil
+}
+
+// UnlinkUnused implements store.Catalog.
+func (s *Store) UnlinkUnused(_ context.Context, r store.Repository, d digest.Digest, unusedSince time.Time) error {
+	err := d.Validate()
+	if err == nil {
+		err = s.removeUnused(s.linkPath(r, d), unusedSince)
+	}
+	if err == nil {
+		err = syncDir(filepath.Dir(s.linkPath(r, d)))
 	}
 	if err != nil {
 		return fmt.Errorf("taking %s from %s/%s: %w", d, r.Host, r.Name, typed(err))

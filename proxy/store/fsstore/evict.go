@@ -2,10 +2,12 @@ package fsstore
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -36,10 +38,10 @@ func (s *Store) Remove(_ context.Context, d digest.Digest, unusedSince time.Time
 		err = store.ErrInUse
 	}
 	if err == nil {
-		err = removeUnused(s.blobPath(d), unusedSince)
+		err = s.removeUnused(s.blobPath(d), unusedSince)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		err = removeUnlocked(s.partialPath(d), unusedSince)
+		err = s.removeUnlocked(s.partialPath(d), unusedSince)
 	}
 	if err != nil {
 		return fmt.Errorf("removing %s: %w", d, typed(err))
@@ -47,21 +49,37 @@ func (s *Store) Remove(_ context.Context, d digest.Digest, unusedSince time.Time
 	return nil
 }
 
-// removeUnused removes a file that was not touched. Who opens it in between has the file still.
-func removeUnused(path string, unusedSince time.Time) error {
-	info, err := os.Stat(path)
-	if err != nil {
+// removeUnused removes a file that was not touched. Who opened it before has the file still. It is put aside before it is
+// looked at for good: who touches it by its name has done so by then, and is seen, or finds no file.
+func (s *Store) removeUnused(path string, unusedSince time.Time) error {
+	if err := usedSince(path, unusedSince); err != nil {
 		return err
 	}
-	if info.ModTime().After(unusedSince) {
-		return store.ErrInUse
+	aside := filepath.Join(s.root, "tmp", "w-"+rand.Text())
+	if err := os.Rename(path, aside); err != nil {
+		return err
 	}
-	return os.Remove(path)
+	if err := usedSince(aside, unusedSince); err != nil {
+		back := os.Link(aside, path)
+		if errors.Is(back, fs.ErrExist) {
+			back = nil // it was made anew
+		}
+		return errors.Join(err, back, os.Remove(aside))
+	}
+	return os.Remove(aside)
+}
+
+func usedSince(path string, since time.Time) error {
+	info, err := os.Stat(path)
+	if err == nil && info.ModTime().After(since) {
+		err = store.ErrInUse
+	}
+	return err
 }
 
 // removeUnlocked removes the file of a fill that no process goes on with, and holds its lock meanwhile, so that none takes
 // it up in between.
-func removeUnlocked(path string, unusedSince time.Time) error {
+func (s *Store) removeUnlocked(path string, unusedSince time.Time) error {
 	file, err := os.OpenFile(path, os.O_RDWR, fileMode)
 	if err != nil {
 		return err
@@ -71,7 +89,7 @@ func removeUnlocked(path string, unusedSince time.Time) error {
 	case errors.Is(err, unix.EWOULDBLOCK), err == nil && !sameFile(file, path):
 		err = store.ErrInUse
 	case err == nil:
-		err = removeUnused(path, unusedSince)
+		err = s.removeUnused(path, unusedSince)
 		if err == nil {
 			err = newJournal(path).remove()
 		}

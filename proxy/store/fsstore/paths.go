@@ -12,8 +12,9 @@ import (
 	"github.com/registryhub/registryhub/proxy/store"
 )
 
-// longestName keeps an encoded name well under the 255 bytes that file systems allow.
-const longestName = 200
+// longestName is the most bytes that file systems allow. Every name that the specification allows fits, so that it can be read
+// from its file's.
+const longestName = 255
 
 func (s *Store) blobPath(d digest.Digest) string {
 	encoded := d.Encoded()

@@ -28,6 +28,9 @@ var registry = map[string]func(*testing.T, Opener){
 	"uploads are pushed by many at once":                testUploadMany,
 	"links are listed, renewed and taken away":          testWalkLinks,
 	"tags are listed, and repositories known":           testTagNames,
+	"a link that is not used is taken away":             testUnlinkUnused,
+	"an object that is kept is not removed":             testKeep,
+	"repositories are listed":                           testWalkRepositories,
 	"what a manifest that refers is listed as is kept":  testDescriptor,
 	"an upload of nothing is an object":                 testUploadEmpty,
 	"an object that is there can be uploaded once more": testUploadTwice,
@@ -281,15 +284,18 @@ func testWalkLinks(t *testing.T, place Opener) {
 		t.Errorf("renewing what is not there: got error %v, want ErrNotFound", err)
 	}
 	got := map[digest.Digest]store.Link{}
-	must(t, registryOf(t, place).WalkLinks(t.Context(), debian, func(l store.Link) error {
+	must(t, registryOf(t, place).WalkLinks(t.Context(), debian, func(l store.Link, renewed time.Time) error {
 		got[l.Digest] = l
+		if age := time.Since(renewed); age < -time.Hour || age > time.Hour {
+			t.Errorf("%s was renewed at %s", l.Digest, renewed)
+		}
 		return nil
 	}))
 	if diff := cmp.Diff(links, got); diff != "" {
 		t.Errorf("links (-want +got):\n%s", diff)
 	}
 	enough := errors.New("enough")
-	if err := r.WalkLinks(t.Context(), debian, func(store.Link) error { return enough }); !errors.Is(err, enough) {
+	if err := r.WalkLinks(t.Context(), debian, func(store.Link, time.Time) error { return enough }); !errors.Is(err, enough) {
 		t.Errorf("a walk that is ended: got error %v, want the one it was ended with", err)
 	}
 }
@@ -327,4 +333,70 @@ func testDescriptor(t *testing.T, place Opener) {
 	got, err := place().Linked(t.Context(), debian, want.Digest)
 	must(t, err)
 	equal(t, "link", got, want)
+}
+
+func testUnlinkUnused(t *testing.T, place Opener) {
+	r := registryOf(t, place)
+	link := store.Link{Digest: digest.FromString("a"), Effective: debian.Name}
+	must(t, r.Link(t.Context(), debian, link))
+	if err := r.UnlinkUnused(t.Context(), debian, link.Digest, time.Now().Add(-time.Hour)); !errors.Is(err, store.ErrInUse) {
+		t.Errorf("of what is in use: got error %v, want ErrInUse", err)
+	}
+	got, err := r.Linked(t.Context(), debian, link.Digest)
+	must(t, err)
+	equal(t, "the link in use", got, link)
+	must(t, r.UnlinkUnused(t.Context(), debian, link.Digest, time.Now().Add(time.Hour)))
+	if err := r.UnlinkUnused(t.Context(), debian, link.Digest, time.Now().Add(time.Hour)); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("of what is gone: got error %v, want ErrNotFound", err)
+	}
+	if _, err := registryOf(t, place).Linked(t.Context(), debian, link.Digest); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("the link that was not used: got error %v, want ErrNotFound", err)
+	}
+}
+
+func testWalkRepositories(t *testing.T, place Opener) {
+	want := map[store.Repository]bool{
+		{Host: "local", Name: "a"}: true, {Host: "local", Name: "a/b"}: true, {Host: "[::1]:5000", Name: strings.Repeat("x", 255)}: true,
+		{Host: "local", Name: "a/_referrers/sha256/00"}: true, {Host: "other", Name: "a.b_c/links"}: true,
+	}
+	tagged := store.Repository{Host: "local", Name: "tagged"}
+	r := registryOf(t, place)
+	for repository := range want {
+		must(t, r.Link(t.Context(), repository, store.Link{Digest: digest.FromString("a")}))
+		must(t, r.SetTag(t.Context(), repository, "v1", store.Tag{Digest: digest.FromString("a")}))
+	}
+	must(t, r.SetTag(t.Context(), tagged, "v1", store.Tag{Digest: digest.FromString("a")}))
+	want[tagged] = true
+	got := map[store.Repository]bool{}
+	must(t, registryOf(t, place).WalkRepositories(t.Context(), func(repository store.Repository) error {
+		if got[repository] {
+			t.Errorf("%v comes twice", repository)
+		}
+		got[repository] = true
+		return nil
+	}))
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("repositories (-want +got):\n%s", diff)
+	}
+}
+
+func testKeep(t *testing.T, place Opener) {
+	r := registryOf(t, place)
+	d := put(t, r, "abc")
+	began := time.Now()
+	must(t, r.Keep(t.Context(), d))
+	remover, ok := r.(store.Remover)
+	if !ok {
+		t.Fatal("objects cannot be removed from it")
+	}
+	if err := remover.Remove(t.Context(), d, began.Add(-time.Second)); !errors.Is(err, store.ErrInUse) {
+		t.Errorf("removing what is kept: got error %v, want ErrInUse", err)
+	}
+	object, err := r.Open(t.Context(), d)
+	must(t, err)
+	must(t, object.Close())
+	must(t, remover.Remove(t.Context(), d, time.Now().Add(time.Hour)))
+	if err := r.Keep(t.Context(), d); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("keeping what is gone: got error %v, want ErrNotFound", err)
+	}
 }
