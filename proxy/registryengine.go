@@ -36,7 +36,7 @@ type registryEngine struct {
 	guard    guard
 	// collector is nil where the store cannot be collected.
 	collector *collect.Collector
-	logger   logr.Logger
+	logger    logr.Logger
 }
 
 // ServeHTTP implements http.Handler.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"net/url"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -15,6 +16,30 @@ const MaxManifestSize = 4 << 20
 
 // HeaderSubject names, on the answer to a push, the subject of the manifest, which says that referrers are kept.
 const HeaderSubject = "OCI-Subject"
+
+// HeaderTag names, on the answer to a push by digest, each tag that was asked for with it (the query's tag).
+const HeaderTag = "OCI-Tag"
+
+// MaxTags is the most tags that one push can give a manifest.
+const MaxTags = 32
+
+// ParseTags reads the tags of a push: that of its path, or those of the query of one by digest ("Pushing Manifests", since
+// 1.1). The error is *Error 400.
+func ParseTags(reference Reference, query url.Values) ([]string, error) {
+	if !reference.IsDigest() {
+		return []string{reference.Tag()}, nil
+	}
+	tags := query["tag"]
+	if len(tags) > MaxTags {
+		return nil, NewError(http.StatusBadRequest, CodeUnsupported, fmt.Sprintf("a manifest is given at most %d tags at once", MaxTags))
+	}
+	for _, tag := range tags {
+		if !ValidTag(tag) {
+			return nil, NewError(http.StatusBadRequest, CodeManifestInvalid, "the query's tag is none: it does not fit the grammar of tags")
+		}
+	}
+	return tags, nil
+}
 
 // The media types of manifests that a registry takes, beside MediaTypeIndex.
 const (

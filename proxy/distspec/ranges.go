@@ -26,7 +26,7 @@ func (r Range) ContentRange(size int64) string {
 // several ranges, which a server may ignore and no container runtime sends. So is it for an empty object, of
 // which there is no part (as net/http does).
 //
-// A range that begins at or beyond the end is *Error 416 with Content-Range.
+// A range that begins at or beyond the end, or ends before it begins, is *Error 416 with Content-Range.
 func ParseRange(header string, size int64) (r Range, partial bool, err error) {
 	unit, set, found := strings.Cut(header, "=")
 	if !found || !strings.EqualFold(strings.TrimSpace(unit), "bytes") || size <= 0 || strings.Contains(set, ",") {
@@ -61,11 +61,11 @@ func between(first, last string, size int64) (Range, bool, error) {
 		return Range{}, false, nil
 	}
 	if last != "" {
-		if r.Last, ok = parsePosition(last); !ok || r.Last < r.First {
+		if r.Last, ok = parsePosition(last); !ok {
 			return Range{}, false, nil
 		}
 	}
-	if r.First >= size {
+	if r.First >= size || r.Last < r.First {
 		return Range{}, false, unsatisfiable(size)
 	}
 	r.Last = min(r.Last, size-1)
@@ -85,7 +85,7 @@ func parsePosition(digits string) (int64, bool) {
 }
 
 func unsatisfiable(size int64) error {
-	e := NewError(http.StatusRequestedRangeNotSatisfiable, CodeRangeInvalid, "the range begins at or beyond the end")
+	e := NewError(http.StatusRequestedRangeNotSatisfiable, CodeRangeInvalid, "the range holds no byte of the object")
 	e.ContentRange = fmt.Sprintf("bytes */%d", size)
 	return e
 }

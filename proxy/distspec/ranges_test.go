@@ -30,7 +30,7 @@ func TestParseRange(t *testing.T) {
 		"space around the range":              {"bytes= 1-2 ", 10, Range{1, 2}, true, false},
 		"another unit":                        {"items=0-1", 10, whole, false, false},
 		"no unit":                             {"0-1", 10, whole, false, false},
-		"an end before the beginning":         {"bytes=5-2", 10, whole, false, false},
+		"an end before the beginning":         {"bytes=5-2", 10, whole, false, true},
 		"no number":                           {"bytes=-", 10, whole, false, false},
 		"no dash":                             {"bytes=5", 10, whole, false, false},
 		"a sign":                              {"bytes=+1-2", 10, whole, false, false},

@@ -41,7 +41,7 @@ func TestWriteError(t *testing.T) {
 		},
 		"a range that cannot be satisfied": {
 			err: unsatisfiable(10), wantStatus: 416, wantHeader: map[string]string{"Content-Range": "bytes */10"},
-			wantBody: `{"errors":[{"code":"RANGE_INVALID","message":"the range begins at or beyond the end"}]}`,
+			wantBody: `{"errors":[{"code":"RANGE_INVALID","message":"the range holds no byte of the object"}]}`,
 		},
 		"a status that is no error": {
 			err: &Error{Status: 200, Code: "OK", Message: "m"}, wantStatus: 503,

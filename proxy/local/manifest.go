@@ -62,6 +62,10 @@ func (c call) putManifest() error {
 	if err != nil {
 		return err
 	}
+	tags, err := distspec.ParseTags(c.Reference, c.r.URL.Query())
+	if err != nil {
+		return err
+	}
 	if c.Full() {
 		return full(nil)
 	}
@@ -79,7 +83,7 @@ func (c call) putManifest() error {
 	if err := c.keep(manifest, proof, body); err != nil {
 		return err
 	}
-	if err := c.tag(want, manifest.MediaType); err != nil {
+	if err := c.tag(tags, want, manifest.MediaType); err != nil {
 		return err
 	}
 	if manifest.Subject != nil {
@@ -111,14 +115,20 @@ func (c call) keep(manifest distspec.Manifest, proof store.Proof, body []byte) e
 	return err
 }
 
-// tag has the tag name the manifest, where a tag was given.
-func (c call) tag(d digest.Digest, mediaType string) error {
-	if c.Reference.IsDigest() {
-		return nil
+// tag has tags name the manifest.
+func (c call) tag(tags []string, d digest.Digest, mediaType string) error {
+	for _, tag := range tags {
+		err := c.Store.SetTag(c.r.Context(), c.repository, tag, store.Tag{
+			Digest: d, MediaType: mediaType, Effective: c.repository.Name, ValidatedAt: c.Now(),
+		})
+		if err != nil {
+			return err
+		}
+		if c.Reference.IsDigest() {
+			c.w.Header().Add(distspec.HeaderTag, tag)
+		}
 	}
-	return c.Store.SetTag(c.r.Context(), c.repository, c.Reference.Tag(), store.Tag{
-		Digest: d, MediaType: mediaType, Effective: c.repository.Name, ValidatedAt: c.Now(),
-	})
+	return nil
 }
 
 // manifestBody reads no more than a manifest may have.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/registryhub/registryhub/proxy/distspec"
@@ -158,4 +159,26 @@ func TestPartsOfABlobAreServed(t *testing.T) {
 	}
 	r.do("GET", at, "", "Range: bytes=21-").is(t, http.StatusRequestedRangeNotSatisfiable)
 	r.do("HEAD", at, "").is(t, http.StatusOK).has(t, "Content-Length", "21").has(t, "Docker-Content-Digest", digest.FromString(content).String())
+}
+
+func TestAManifestIsGivenTagsByItsDigest(t *testing.T) {
+	r := newRig(t)
+	r.pushBlob("app", "{}")
+	for _, algorithm := range []digest.Algorithm{digest.SHA256, digest.SHA512} {
+		manifest := image("{}", nil, map[string]any{"annotations": map[string]string{"a": algorithm.String()}})
+		d := algorithm.FromString(manifest).String()
+		one, two := "one-"+algorithm.String(), "two-"+algorithm.String()
+		pushed := r.putManifest("app", d+"?tag="+one+"&tag="+two, manifest).is(t, http.StatusCreated)
+		if diff := cmp.Diff([]string{one, two}, pushed.Header.Values(distspec.HeaderTag)); diff != "" {
+			t.Errorf("tags (-want +got):\n%s", diff)
+		}
+		for _, tag := range []string{one, two} {
+			r.do("GET", "/v2/app/manifests/"+tag, "").is(t, http.StatusOK).has(t, "Docker-Content-Digest", d)
+		}
+	}
+	manifest := image("{}", nil, nil)
+	d := digest.FromString(manifest).String()
+	r.putManifest("app", d+"?tag=.x", manifest).is(t, http.StatusBadRequest)
+	r.putManifest("app", d+"?"+strings.Repeat("tag=x&", distspec.MaxTags+1), manifest).is(t, http.StatusBadRequest)
+	r.do("GET", "/v2/app/manifests/"+d, "").is(t, http.StatusNotFound)
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/registryhub/registryhub/proxy/access"
 	"github.com/registryhub/registryhub/proxy/distspec"
 	"github.com/registryhub/registryhub/proxy/store"
@@ -14,8 +16,7 @@ func (c call) may(action access.Action, repository string) bool {
 	return c.Guard.Check(http.Header{}, c.r, repository, action) == nil
 }
 
-// mount gives a repository a blob that another has, from which the caller may pull. Without one that is named, only what the
-// repository has itself is found: to look through all would tell of those that the caller may not see. False: the
+// mount gives a repository a blob that another has, from which the caller may pull: the one that is named, or any. False: the
 // caller gets a place to push the blob to instead.
 func (c call) mount(text, from string) (bool, error) {
 	d, err := distspec.ParseDigest(text)
@@ -23,12 +24,13 @@ func (c call) mount(text, from string) (bool, error) {
 		return false, err
 	}
 	source := c
-	if from != "" {
-		if !distspec.ValidRepository(from) || !c.may(access.Pull, from) {
-			return false, nil
-		}
-		source.repository = store.Repository{Host: storeHost, Name: from}
+	if from == "" {
+		from, err = c.whoHas(d)
 	}
+	if err != nil || !distspec.ValidRepository(from) || !c.may(access.Pull, from) {
+		return false, err
+	}
+	source.repository = store.Repository{Host: storeHost, Name: from}
 	object, err := source.open(d)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
@@ -44,4 +46,34 @@ func (c call) mount(text, from string) (bool, error) {
 		return false, ignoreNotFound(err)
 	}
 	return true, c.created(distspec.KindBlob, distspec.DigestReference(d), d)
+}
+
+// errFound ends a walk.
+var errFound = errors.New("found")
+
+// whoHas finds a repository that has a blob and from which the caller may pull; "" for none. It looks through all of them, but
+// only for what is in the store.
+func (c call) whoHas(d digest.Digest) (found string, err error) {
+	ctx := c.r.Context()
+	object, err := c.Store.Open(ctx, d)
+	if err != nil {
+		return "", ignoreNotFound(err)
+	}
+	if err := object.Close(); err != nil {
+		return "", err
+	}
+	err = c.writable.WalkRepositories(ctx, func(r store.Repository) error {
+		if !distspec.ValidRepository(r.Name) {
+			return nil // a shelf
+		}
+		_, err := c.Store.Linked(ctx, r, d)
+		if err == nil && c.may(access.Pull, r.Name) {
+			found, err = r.Name, errFound
+		}
+		return ignoreNotFound(err)
+	})
+	if errors.Is(err, errFound) {
+		err = nil
+	}
+	return found, err
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/registryhub/registryhub/proxy/access"
 	"github.com/registryhub/registryhub/proxy/distspec"
 	"github.com/registryhub/registryhub/proxy/local"
 )
@@ -270,7 +271,7 @@ func TestABlobIsMounted(t *testing.T) {
 		has(t, "Docker-Content-Digest", d.String()).location(t)
 	r.do("GET", at, "").is(t, http.StatusOK)
 	misses := map[string]string{
-		"from one that has it not": mount + "&from=team/none", "from nowhere": mount, "from what is no name": mount + "&from=../a",
+		"from one that has it not": mount + "&from=team/none", "from nowhere, of what nobody has": "?mount=" + digest.FromString("nobody's").String(), "from what is no name": mount + "&from=../a",
 		"of a blob that is not there": "?mount=" + digest.FromString("none").String() + "&from=team/a",
 	}
 	for name, query := range misses {
@@ -282,7 +283,29 @@ func TestABlobIsMounted(t *testing.T) {
 	}
 	r.t = t
 	r.do("POST", "/v2/team/a/blobs/uploads/"+mount, "").is(t, http.StatusCreated)
+	r.do("POST", "/v2/team/d/blobs/uploads/"+mount, "").is(t, http.StatusCreated)
+	r.do("GET", "/v2/team/d/blobs/"+d.String(), "").is(t, http.StatusOK)
 	r.do("GET", "/v2/team/c/blobs/"+d.String(), "").is(t, http.StatusNotFound)
+}
+
+// onlyRepository lets callers pull from one repository alone.
+type onlyRepository string
+
+func (o onlyRepository) Check(_ http.Header, _ *http.Request, repository string, action access.Action) error {
+	if action == access.Pull && repository != string(o) {
+		return distspec.Denied(nil)
+	}
+	return nil
+}
+
+func TestABlobIsMountedFromWhereTheCallerMayPullAlone(t *testing.T) {
+	dir := t.TempDir()
+	newReplica(t, dir).pushBlob("secret", content)
+	r := newReplica(t, dir, func(o *local.Options) { o.Guard = onlyRepository("mine") })
+	for _, from := range []string{"", "&from=secret"} {
+		r.do("POST", "/v2/mine/blobs/uploads/?mount="+digest.FromString(content).String()+from, "").is(t, http.StatusAccepted)
+	}
+	r.do("GET", "/v2/mine/blobs/"+digest.FromString(content).String(), "").is(t, http.StatusNotFound)
 }
 
 func TestAFullStoreRefusesPushesAndServes(t *testing.T) {
