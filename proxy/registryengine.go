@@ -56,6 +56,11 @@ func (g *guard) Check(h http.Header, r *http.Request, repository string, action 
 	return g.policy.Load().Check(h, r, repository, action)
 }
 
+// MayMount implements local.Guard.
+func (g *guard) MayMount(r *http.Request, repository string) bool {
+	return g.policy.Load().MayMount(r, repository)
+}
+
 func newRegistryEngine(cfg *config.ProxyConfiguration, content store.Store, upkeep *upkeep, logger logr.Logger, figures *metrics.Metrics) (*registryEngine, error) {
 	secrets, err := keysIn(cfg.Local.KeysDirectory)
 	if err != nil {

@@ -90,6 +90,19 @@ func (p Policy) checkPassword(h http.Header, r *http.Request, repository string,
 	return nil
 }
 
+// MayMount reports whether a blob may be mounted from a repository. It is the user's own rights that count, also where a token
+// was made for something else: clients ask for a token before they know where a blob is.
+func (p Policy) MayMount(r *http.Request, repository string) bool {
+	if p.Anonymous.may(Pull) {
+		return true
+	}
+	if _, token, bearer := strings.Cut(r.Header.Get("Authorization"), "Bearer "); bearer && p.Accounts != nil {
+		granted, err := p.Tokens.read(token, time.Now())
+		return err == nil && (granted.User != "" || granted.allows(repository, Pull))
+	}
+	return p.Accounts != nil && p.Check(http.Header{}, r, repository, Pull) == nil
+}
+
 // user reports whether a request shows a user and the right password.
 func (p Policy) user(r *http.Request) (bool, error) {
 	user, password, given := r.BasicAuth()

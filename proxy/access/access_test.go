@@ -121,6 +121,39 @@ func TestWhoMayDoWhat(t *testing.T) {
 	}
 }
 
+func TestWhoMayMount(t *testing.T) {
+	users, pull := policy(access.AnonymousNone), policy(access.AnonymousPull)
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.SetBasicAuth("alice", "secret")
+	basic := r.Header.Get("Authorization")
+	r.SetBasicAuth("alice", "wrong")
+	tests := map[string]struct {
+		policy        access.Policy
+		authorization string
+		may           bool
+	}{
+		"anyone where anyone pulls":        {pull, "", true},
+		"anyone where nobody does":         {users, "", false},
+		"nobody where there are no users":  {access.Policy{}, "Bearer x", false},
+		"a user":                           {users, basic, true},
+		"a wrong password":                 {users, r.Header.Get("Authorization"), false},
+		"a user's token of something else": {users, "Bearer " + token(t, users, "repository:a:push", "alice", "secret"), true},
+		"anyone's token of something else": {users, "Bearer " + token(t, users, "repository:a:push"), false},
+		"a token that is forged":           {users, "Bearer x.y", false},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := httptest.NewRequest(http.MethodPost, "/v2/a/blobs/uploads/", nil)
+			if tc.authorization != "" {
+				r.Header.Set("Authorization", tc.authorization)
+			}
+			if got := tc.policy.MayMount(r, "team/app"); got != tc.may {
+				t.Errorf("got %v, want %v", got, tc.may)
+			}
+		})
+	}
+}
+
 func TestATokenIsMadeForUsersAlone(t *testing.T) {
 	p := policy(access.AnonymousPull)
 	if token(t, p, "repository:a:pull", "alice", "wrong") != "" {

@@ -37,8 +37,10 @@ func NewTokens(keys ...[]byte) *Tokens { return &Tokens{keys: keys} }
 
 // claims are what a token says.
 type claims struct {
-	Expires int64   `json:"exp"`
-	Access  []scope `json:"access,omitempty"`
+	Expires int64 `json:"exp"`
+	// User that it was made for, "" for anyone.
+	User   string  `json:"sub,omitempty"`
+	Access []scope `json:"access,omitempty"`
 }
 
 // scope is what may be done in a repository.
@@ -125,6 +127,7 @@ func (p Policy) serveToken(w http.ResponseWriter, r *http.Request) error {
 	}
 	now := time.Now()
 	granted := claims{Expires: now.Add(tokensExpire).Unix()}
+	granted.User, _, _ = r.BasicAuth()
 	for _, asked := range scopes {
 		asked.Actions = slices.DeleteFunc(asked.Actions, func(a Action) bool { return anonymous && !p.Anonymous.may(a) })
 		granted.Access = append(granted.Access, asked)

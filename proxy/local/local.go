@@ -33,6 +33,8 @@ type Guard interface {
 	// Check returns nil for who may do something in a repository, "" for the API's root, or else an *Error of distspec,
 	// after it has put what the client needs to know into the answer's header.
 	Check(h http.Header, r *http.Request, repository string, action access.Action) error
+	// MayMount reports whether a blob may be mounted from a repository, for a request that Check has let through.
+	MayMount(r *http.Request, repository string) bool
 }
 
 // Options of a Registry. All fields are required, except Now, Full and Failed.

@@ -2,19 +2,12 @@ package local
 
 import (
 	"errors"
-	"net/http"
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/registryhub/registryhub/proxy/access"
 	"github.com/registryhub/registryhub/proxy/distspec"
 	"github.com/registryhub/registryhub/proxy/store"
 )
-
-// may reports whether the caller may do something elsewhere.
-func (c call) may(action access.Action, repository string) bool {
-	return c.Guard.Check(http.Header{}, c.r, repository, action) == nil
-}
 
 // mount gives a repository a blob that another has, from which the caller may pull: the one that is named, or any. False: the
 // caller gets a place to push the blob to instead.
@@ -27,7 +20,7 @@ func (c call) mount(text, from string) (bool, error) {
 	if from == "" {
 		from, err = c.whoHas(d)
 	}
-	if err != nil || !distspec.ValidRepository(from) || !c.may(access.Pull, from) {
+	if err != nil || !distspec.ValidRepository(from) || !c.Guard.MayMount(c.r, from) {
 		return false, err
 	}
 	source.repository = store.Repository{Host: storeHost, Name: from}
@@ -67,7 +60,7 @@ func (c call) whoHas(d digest.Digest) (found string, err error) {
 			return nil // a shelf
 		}
 		_, err := c.Store.Linked(ctx, r, d)
-		if err == nil && c.may(access.Pull, r.Name) {
+		if err == nil && c.Guard.MayMount(c.r, r.Name) {
 			found, err = r.Name, errFound
 		}
 		return ignoreNotFound(err)

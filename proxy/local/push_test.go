@@ -298,6 +298,10 @@ func (o onlyRepository) Check(_ http.Header, _ *http.Request, repository string,
 	return nil
 }
 
+func (o onlyRepository) MayMount(_ *http.Request, repository string) bool {
+	return repository == string(o)
+}
+
 func TestABlobIsMountedFromWhereTheCallerMayPullAlone(t *testing.T) {
 	dir := t.TempDir()
 	newReplica(t, dir).pushBlob("secret", content)
