@@ -48,7 +48,7 @@ func TestReplicasOfAHubShareABucket(t *testing.T) {
 	s.upstream.Forget()
 	s.runPod(t, "bucket-first", s.bed.Nodes[0], host+"/team/bucket:v1")
 	s.mustHaveAskedTheHubAlone(t)
-	for _, layer := range digests(t, image) {
+	for _, layer := range ownLayers(t, image) {
 		s.await(t, "a layer to be in the bucket", func(context.Context) (bool, error) {
 			_, err := os.Stat(server.File("images", filepath.Join(hub, "blobs", "sha256", layer[:2], layer)))
 			return err == nil, nil
