@@ -19,14 +19,15 @@ import (
 // content is the store that a configuration names, and what can be done with it beside.
 type content struct {
 	store.Store
-	bucket *s3store.Store // nil where it is a directory
+	directory *fsstore.Store
+	bucket    *s3store.Store // nil where it is a directory
 }
 
 // openContent asks no server, so that the proxy starts while there is none.
 func openContent(cfg config.StoreConfiguration) (content, error) {
 	directory, err := fsstore.Open(cfg.Directory)
 	if err != nil || cfg.S3 == nil {
-		return content{Store: directory}, err
+		return content{Store: directory, directory: directory}, err
 	}
 	options, err := bucketOptions(cfg.S3)
 	if err != nil {
@@ -37,7 +38,7 @@ func openContent(cfg config.StoreConfiguration) (content, error) {
 	if err != nil {
 		return content{}, err
 	}
-	c := content{Store: bucket, bucket: bucket}
+	c := content{Store: bucket, directory: directory, bucket: bucket}
 	c.configure(cfg)
 	return c, nil
 }
@@ -90,4 +91,5 @@ func (c content) close() {
 	if c.bucket != nil {
 		c.bucket.Close()
 	}
+	c.directory.Close()
 }

@@ -81,8 +81,8 @@ func (r *Reconciler) podsOf(ctx context.Context, configMap client.Object) []reco
 	return requests
 }
 
-// Reconcile asks a Pod, notes its answer, and comes back: soon while it does not serve with what it should, or says what is
-// not believed yet.
+// Reconcile asks a Pod, notes its answer, and comes back: soon while it does not serve with what it should, pulls ahead what
+// it was never asked for, or says what is not believed yet.
 func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	pod := &corev1.Pod{}
 	err := r.Client.Get(ctx, request.NamespacedName, pod)
@@ -99,12 +99,20 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	now := r.ask(ctx, pod, wanted)
 	switch {
+	case now.ServesWith(wanted) && isPullingAhead(now.Prewarm):
+		return reconcile.Result{RequeueAfter: maxPeriod}, nil
 	case now.ServesWith(wanted) && len(now.doubts) > 0:
 		return reconcile.Result{RequeueAfter: believeAfter}, nil
 	case now.ServesWith(wanted):
 		return reconcile.Result{RequeueAfter: restPeriod}, nil
 	}
 	return reconcile.Result{RequeueAfter: pace(r.Now().Sub(now.since))}, r.nudge(ctx, pod, wanted)
+}
+
+// isPullingAhead says whether there are images of which is not known yet whether they can be pulled. Of many that cannot, a
+// Pod does not tell how many they are.
+func isPullingAhead(said *configv1alpha1.PrewarmReport) bool {
+	return said != nil && len(said.Failing) < configv1alpha1.MaxPrewarmFailing && int(said.Warm)+len(said.Failing) < int(said.Images)
 }
 
 // wanted is the hash of what a Pod should serve with; empty while its ConfigMap is not there.

@@ -175,6 +175,30 @@ func TestAPodIsAskedSeldomWhileAllIsWell(t *testing.T) {
 	}
 }
 
+func TestAPodIsAskedMoreOftenWhileItPullsAhead(t *testing.T) {
+	t.Parallel()
+	many := make([]configv1alpha1.PrewarmFailure, configv1alpha1.MaxPrewarmFailing)
+	cases := map[string]struct {
+		says configv1alpha1.PrewarmReport
+		want time.Duration
+	}{
+		"nothing is there yet":               {configv1alpha1.PrewarmReport{Images: 2}, 10 * time.Second},
+		"some are there":                     {configv1alpha1.PrewarmReport{Images: 3, Warm: 1, Failing: many[:1]}, 10 * time.Second},
+		"all are there":                      {configv1alpha1.PrewarmReport{Images: 2, Warm: 2}, time.Minute},
+		"the others cannot be pulled":        {configv1alpha1.PrewarmReport{Images: 3, Warm: 1, Failing: many[:2]}, time.Minute},
+		"more cannot be pulled than is told": {configv1alpha1.PrewarmReport{Images: 30, Warm: 1, Failing: many}, time.Minute},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := begin(t)
+			w.serves("first")
+			w.says.Prewarm = &tc.says
+			w.want(tc.want, true)
+		})
+	}
+}
+
 func TestAPodThatLagsIsNudgedOnceAndAskedLessAndLess(t *testing.T) {
 	t.Parallel()
 	w := begin(t)

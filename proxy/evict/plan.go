@@ -46,8 +46,7 @@ func (p Policy) Plan(usage store.Usage, full bool, now time.Time) *Plan {
 	if p.MaxIdle > 0 {
 		plan.idleSince = now.Add(-p.MaxIdle)
 	}
-	over := usage.Used > percent(usage.Capacity, p.HighWatermarkPercent) ||
-		(usage.Inodes > 0 && usage.UsedInodes > percent(usage.Inodes, p.HighWatermarkPercent))
+	over := p.Over(usage)
 	if full {
 		plan.reason = Full
 	}
@@ -58,6 +57,12 @@ func (p Policy) Plan(usage store.Usage, full bool, now time.Time) *Plan {
 		plan.inodes = usage.UsedInodes - percent(usage.Inodes, p.LowWatermarkPercent)
 	}
 	return plan
+}
+
+// Over reports whether a store that is so full is over its high watermark.
+func (p Policy) Over(usage store.Usage) bool {
+	return usage.Used > percent(usage.Capacity, p.HighWatermarkPercent) ||
+		(usage.Inodes > 0 && usage.UsedInodes > percent(usage.Inodes, p.HighWatermarkPercent))
 }
 
 // percent does not overflow, whatever the size of the file system.

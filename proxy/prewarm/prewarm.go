@@ -21,8 +21,7 @@ import (
 const (
 	// firstRetry is how long after a round with a failure the next begins; then twice as long, up to a usual round's time.
 	firstRetry = time.Minute
-	// maxFailing is how many failing images are reported, and maxMessage the most bytes of a message.
-	maxFailing = 10
+	// maxMessage is the most bytes of a reported message.
 	maxMessage = 256
 )
 
@@ -115,7 +114,7 @@ func (w *Warmer) Report() *config.PrewarmReport {
 		if now.warm {
 			report.Warm++
 		}
-		if now.problem != "" && len(report.Failing) < maxFailing {
+		if now.problem != "" && len(report.Failing) < config.MaxPrewarmFailing {
 			report.Failing = append(report.Failing, config.PrewarmFailure{Image: image, Message: now.problem})
 		}
 	}

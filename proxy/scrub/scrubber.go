@@ -15,10 +15,14 @@ import (
 	"github.com/registryhub/registryhub/proxy/store"
 )
 
+// standEvery is how often a process that is not elected to scrub looks whether it is.
+const standEvery = time.Minute
+
 // Options of a Scrubber. All are required.
 type Options struct {
 	// Hub is the hub's name, for logs.
-	Hub   string
+	Hub string
+	// Store that is scrubbed. Of the processes that have a store.Shared the one that is elected does.
 	Store store.Scrubbable
 	// Every is how long a round takes in which every object is read once. A store that cannot be read in that time, at
 	// BytesPerSecond, takes longer. 0: nothing is read.
@@ -91,18 +95,27 @@ func (s *Scrubber) nextPace(ctx context.Context) pace {
 }
 
 // rounds scrubs one part of the store after the other, each when its time has come, or late, when the one before took
-// long.
+// long. Who is elected in the middle of a part begins it anew, as after a restart.
 func (s *Scrubber) rounds(ctx context.Context) {
 	if s.Every == 0 {
 		return
 	}
-	for turn := slotAt(time.Now(), s.Every); ; turn++ {
-		if sleep(ctx, time.Until(turn.begins(s.Every))) != nil {
-			return
+	turn := slotAt(time.Now(), s.Every)
+	for sleep(ctx, time.Until(turn.begins(s.Every))) == nil {
+		if !s.elected(ctx) {
+			_ = sleep(ctx, standEvery) // the loop sees the context's end
+			turn = slotAt(time.Now(), s.Every)
+			continue
 		}
 		s.tell(ctx, s.Store.Tidy(ctx))
 		s.tell(ctx, s.scrub(ctx, turn.part()))
+		turn++
 	}
+}
+
+func (s *Scrubber) elected(ctx context.Context) bool {
+	shared, ok := s.Store.(store.Shared)
+	return !ok || shared.Elected(ctx)
 }
 
 func (s *Scrubber) scrub(ctx context.Context, part byte) error {

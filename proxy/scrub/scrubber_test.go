@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -110,7 +111,7 @@ type world struct {
 	stop     func()
 }
 
-func run(t *testing.T, s *shelf) *world {
+func run(t *testing.T, s store.Scrubbable) *world {
 	t.Helper()
 	w := &world{registry: prometheus.NewRegistry()}
 	logger := funcr.NewJSON(func(line string) {
@@ -317,6 +318,64 @@ func TestWhatIsDamagedIsCountedAndToldOnce(t *testing.T) {
 		after(every)
 		if len(s.times(in(1, 3))) <= was {
 			t.Error("after the trouble nothing is scrubbed")
+		}
+	})
+}
+
+// sharedShelf is a shelf that several processes have.
+type sharedShelf struct {
+	*shelf
+	mine *atomic.Bool
+}
+
+func (s sharedShelf) Elected(context.Context) bool { return s.mine.Load() }
+
+func TestOfProcessesThatShareAStoreTheElectedScrubs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var all []digest.Digest
+		for part := range store.Parts {
+			all = append(all, in(byte(part), 1))
+		}
+		one, two := sharedShelf{newShelf(all...), &atomic.Bool{}}, sharedShelf{newShelf(all...), &atomic.Bool{}}
+		one.mine.Store(true)
+		run(t, one)
+		run(t, two)
+		for half := range 4 { // rounds, each process elected in every other one
+			after(every/2 + 20*time.Minute)
+			one.mine.Store(half%2 == 1)
+			two.mine.Store(half%2 == 0)
+		}
+		after(2 * time.Minute)
+		twice, missed := 0, 0
+		for _, d := range all {
+			switch n := len(one.times(d)) + len(two.times(d)); {
+			case n < 2:
+				missed++
+			case n > 2:
+				twice++
+			}
+		}
+		if missed > 0 || twice > 8 {
+			t.Errorf("in two rounds and a little %d objects were missed, and %d scrubbed three times", missed, twice)
+		}
+	})
+}
+
+func TestWhoIsElectedInTheMiddleOfAPartBeginsItAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var all []digest.Digest
+		for i := range 20 {
+			all = append(all, in(byte(time.Now().Unix()/3600), i)) // the part whose turn it is, for an hour
+		}
+		s := sharedShelf{newShelf(all...), &atomic.Bool{}}
+		run(t, s)
+		after(10 * time.Minute)
+		s.mine.Store(true)
+		after(30 * time.Minute)
+		for _, d := range all {
+			if n := len(s.times(d)); n != 1 {
+				t.Errorf("%s was scrubbed %d times, want once", d, n)
+			}
 		}
 	})
 }

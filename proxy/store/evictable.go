@@ -56,10 +56,10 @@ type Remover interface {
 	Remove(ctx context.Context, d digest.Digest, unusedSince time.Time) error
 }
 
-// Shared is an Evictable in a place that several processes keep, each with a sweeper of its own. What is removed twice does no
-// harm; that all look for it does, where looking costs.
+// Shared is a store in a place that several processes keep, each of which looks after it. What is removed twice does no
+// harm; that each makes the room that one was to make does, and that all look for what goes or rots, where looking costs.
 type Shared interface {
-	// Elected reports whether this process is the one that removes now. It is cheap enough to be asked every few seconds.
-	// Who cannot know is not.
+	// Elected reports whether this process is the one that evicts and scrubs now. It is cheap enough to be asked every few
+	// seconds. Who cannot know is not, unless it can remove all the same: one at least has to.
 	Elected(ctx context.Context) bool
 }

@@ -70,15 +70,16 @@ func (i *images) build(t *testing.T) v1.Image {
 	return image
 }
 
-// digests are the layers' digests, in hexadecimal.
-func digests(t *testing.T, image v1.Image) []string {
+// ownLayers are the digests, in hexadecimal, of the layers that no other image has. That of the program a node may have from an
+// earlier test, so that it does not pull it again.
+func ownLayers(t *testing.T, image v1.Image) []string {
 	t.Helper()
 	layers, err := image.Layers()
 	if err != nil {
 		t.Fatal(err)
 	}
 	var all []string
-	for _, layer := range layers {
+	for _, layer := range layers[1:] {
 		digest, err := layer.Digest()
 		if err != nil {
 			t.Fatal(err)

@@ -20,7 +20,8 @@ import (
 var upstreamHosts = []string{
 	"pull.e2e.test", "deleted.e2e.test", "agent.e2e.test", "foreign.e2e.test", "gone.e2e.test", "reload.e2e.test", "tls.e2e.test", "private.e2e.test", "rotated.e2e.test", "proof.e2e.test", "registry.k8s.io",
 	"dropped.e2e.test", "direct.e2e.test", "adopted.e2e.test", "none.e2e.test",
-	"restarted.e2e.test", "rebooted.e2e.test", "several.e2e.test", "single.e2e.test", "soon.e2e.test", "remedied.e2e.test",
+	"restarted.e2e.test", "rebooted.e2e.test", "several.e2e.test", "single.e2e.test", "soon.e2e.test", "remedied.e2e.test", "bucket.e2e.test",
+	"ahead.e2e.test", "nodeport.e2e.test", "external.e2e.test", frontName,
 	"scheme.e2e.test",
 	anyOne, anyTwo, anyCorp, anyNot,
 }

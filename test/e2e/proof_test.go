@@ -23,8 +23,7 @@ func TestNodesProveThatTheyPullThroughTheHub(t *testing.T) {
 
 	t.Run("which takes a canary on each node, and nothing of the upstream", func(t *testing.T) {
 		for _, node := range s.bed.Nodes {
-			status := s.nodeMirror(t, node)
-			if status.ProvenRevision == nil || *status.ProvenRevision != status.Revision {
+			if status := s.nodeMirror(t, node); !isProven(status) {
 				t.Errorf("%s reports %+v, which is not proven", node.Name, status)
 			}
 			left, err := s.bed.Node(t.Context(), node.Name, "ctr", "-n", "k8s.io", "images", "list", "-q")
@@ -90,6 +89,11 @@ func (s *suite) restartContainerd(t *testing.T, node testbed.Node) {
 	if err := s.bed.RestartContainerd(context.WithoutCancel(t.Context()), node.Name); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// isProven says whether a node's runtime has pulled a canary through each hub that it is led to.
+func isProven(status v1alpha1.NodeMirrorStatus) bool {
+	return status.ProvenRevision != nil && *status.ProvenRevision == status.Revision
 }
 
 func (s *suite) nodeMirror(t *testing.T, node testbed.Node) v1alpha1.NodeMirrorStatus {

@@ -67,6 +67,9 @@ func validatePrewarmImage(field, reference string, hosts []string) error {
 	return fmt.Errorf("%s: %q is of the registry %s, which the hub does not stand for", field, reference, image.Host)
 }
 
+// MaxPrewarmFailing is how many images a PrewarmReport names.
+const MaxPrewarmFailing = 10
+
 // PrewarmReport is how far a proxy is with what it pulls ahead.
 type PrewarmReport struct {
 	// Images is how many there are.
@@ -75,7 +78,7 @@ type PrewarmReport struct {
 	// Warm is how many of them were in the cache, whole, when they were looked at last.
 	Warm int32 `json:"warm"`
 
-	// Failing are images that cannot be pulled, in their order. At most 10.
+	// Failing are images that cannot be pulled, in their order. At most MaxPrewarmFailing.
 	Failing []PrewarmFailure `json:"failing,omitempty"`
 }
 

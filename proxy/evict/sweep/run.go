@@ -32,7 +32,11 @@ type gone struct{ objects, bytes int64 }
 func (s *Sweeper) sweep(ctx context.Context, full bool) {
 	elected := s.elected(ctx)
 	usage, ok := s.measure(ctx)
-	if !ok || !elected {
+	if !ok {
+		return
+	}
+	if !elected && !s.alone(usage, full) {
+		s.short.Store(false) // it is the elected that knows
 		return
 	}
 	r := &run{Sweeper: s, plan: s.Policy.Plan(usage, full, time.Now()), full: full, gone: map[evict.Reason]gone{}}
@@ -50,6 +54,10 @@ func (s *Sweeper) elected(ctx context.Context) bool {
 	shared, ok := s.Store.(store.Shared)
 	return !ok || shared.Elected(ctx)
 }
+
+// alone reports whether nobody but this process knows that there is no room: what it could not write was large, and the store is
+// below its high watermark.
+func (s *Sweeper) alone(usage store.Usage, full bool) bool { return full && !s.Policy.Over(usage) }
 
 func (s *Sweeper) measure(ctx context.Context) (store.Usage, bool) {
 	usage, err := s.Store.Usage(ctx)

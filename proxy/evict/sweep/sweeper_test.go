@@ -384,3 +384,40 @@ func TestOnlyWhoIsElectedLooksForWhatGoes(t *testing.T) {
 		}
 	})
 }
+
+func TestWhoIsNotElectedMakesRoomForWhatItAloneCouldNotWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &sharedShelf{shelf: newShelf(100)}
+		s.put(1, 91)
+		w := run(t, s, 0)
+		w.Kick()
+		synctest.Wait()
+		wantLeft(t, s.shelf, numbers(1, 91)...)
+		s.with(func() { delete(s.objects, named(91)) })
+		w.Kick()
+		synctest.Wait()
+		if left := len(s.left()); left != 80 {
+			t.Errorf("%d are left, want 80: nobody else knows that there is no room", left)
+		}
+	})
+}
+
+func TestWhoIsElectedNoMoreIsShortNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &sharedShelf{shelf: newShelf(10)}
+		s.mine.Store(true)
+		s.put(1, 10)
+		for i := range 11 {
+			s.inUse[named(i)] = true
+		}
+		w := run(t, s, 0)
+		if !w.Short() {
+			t.Error("it does not say that it is short of room")
+		}
+		s.mine.Store(false)
+		after(sweep.Every)
+		if w.Short() {
+			t.Error("it is short of room for ever")
+		}
+	})
+}

@@ -7,6 +7,7 @@
 //	repositories/<host>/<name...>/_links/<algorithm>/<hex>
 //	repositories/<host>/<name...>/_tags/<tag>
 //	tmp/                                         files before their rename
+//	evictor                                      empty, locked (flock) by the process that evicts
 //
 // The trailer makes a truncated file known when it is opened, at the cost of one small read and no second file.
 // Everything is written beside its place, synced, renamed, and its directory synced.
@@ -35,8 +36,9 @@ const (
 
 // Store is a store.Store in a directory. Several processes may have the same directory.
 type Store struct {
-	root string
-	pins store.Pins
+	root     string
+	pins     store.Pins
+	election election
 }
 
 var (
@@ -44,13 +46,14 @@ var (
 	_ store.Evictable  = (*Store)(nil)
 	_ store.Prober     = (*Store)(nil)
 	_ store.Scrubbable = (*Store)(nil)
+	_ store.Shared     = (*Store)(nil)
 )
 
 // folders of a store. The last is made last: where it is, there is a store.
 var folders = []string{"partial", "quarantine", "repositories", "tmp", "blobs"}
 
 // Open returns the store in a directory, which is made when missing. The directory must be writable, unless it holds a
-// store already: that is served from while it cannot be written.
+// store already: that is served from while it cannot be written. The caller closes the store.
 func Open(root string) (*Store, error) {
 	s := &Store{root: root}
 	err := s.prepare()

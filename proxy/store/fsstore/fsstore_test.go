@@ -120,6 +120,7 @@ func open(t *testing.T, dir string) *fsstore.Store {
 	t.Helper()
 	s, err := fsstore.Open(dir)
 	must(t, err)
+	t.Cleanup(s.Close)
 	return s
 }
 

@@ -32,7 +32,7 @@ func (s *Store) Partial(_ context.Context, d digest.Digest, size int64) (store.P
 	if err := d.Validate(); err != nil {
 		return nil, fmt.Errorf("filling an object: %w", err)
 	}
-	file, err := lockFile(s.partialPath(d))
+	file, err := lockFile(s.partialPath(d), os.O_RDWR)
 	if err != nil {
 		return nil, fmt.Errorf("filling %s: %w", d, err)
 	}
@@ -46,11 +46,11 @@ func (s *Store) Partial(_ context.Context, d digest.Digest, size int64) (store.P
 	return p, nil
 }
 
-// lockFile opens a file that nobody else has locked. The file may be renamed or removed by its holder between the
+// lockFile opens a file that nobody else has locked, for reading or for both. The file may be renamed or removed by its holder between the
 // opening and the locking, so that the lock is on a file that is no longer at path: then it is opened again.
-func lockFile(path string) (*os.File, error) {
+func lockFile(path string, mode int) (*os.File, error) {
 	for {
-		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, fileMode)
+		file, err := os.OpenFile(path, mode|os.O_CREATE, fileMode)
 		if err != nil {
 			return nil, typed(err)
 		}

@@ -3,12 +3,10 @@ package s3store_test
 import (
 	"errors"
 	"os"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/opencontainers/go-digest"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/registryhub/registryhub/hack/s3server"
 	"github.com/registryhub/registryhub/proxy/store"
@@ -86,25 +84,6 @@ func TestOneReplicaIsElectedUntilItIsSilent(t *testing.T) {
 	await(t, "the first knows", func() bool {
 		return two.Elected(t.Context()) && !one.Elected(t.Context())
 	})
-}
-
-func TestOneOfManyWhoStandAtOnceIsElected(t *testing.T) {
-	p := newPlace(t)
-	var elected atomic.Int32
-	var group errgroup.Group
-	for range 8 {
-		replica := p.elsewhere(t).open(t)
-		group.Go(func() error {
-			if replica.Elected(t.Context()) {
-				elected.Add(1)
-			}
-			return nil
-		})
-	}
-	must(t, group.Wait())
-	if got := elected.Load(); got != 1 {
-		t.Errorf("%d are elected, want one", got)
-	}
 }
 
 func TestElectionNeedsTheServer(t *testing.T) {

@@ -16,8 +16,8 @@ import (
 // earlier one is still there.
 type Opener func() store.Store
 
-// Run runs the suite; newPlace returns an Opener for an empty place. A store that is Evictable, Scrubbable or a Registry
-// runs those cases as well.
+// Run runs the suite; newPlace returns an Opener for an empty place. A store that is Evictable, Scrubbable, Shared or a
+// Registry runs those cases as well.
 func Run(t *testing.T, newPlace func(t *testing.T) Opener) {
 	cases := map[string]func(*testing.T, Opener){
 		"an object that was put is read back in sections":   testPut,
@@ -45,6 +45,9 @@ func Run(t *testing.T, newPlace func(t *testing.T) Opener) {
 	}
 	if _, ok := newPlace(t)().(store.Registry); ok {
 		maps.Copy(cases, registry)
+	}
+	if _, ok := newPlace(t)().(store.Shared); ok {
+		maps.Copy(cases, shared)
 	}
 	for name, test := range cases {
 		t.Run(name, func(t *testing.T) { test(t, newPlace(t)) })
