@@ -10,6 +10,8 @@ IMAGE ?= ghcr.io/registryhub/registryhub:v0.1.0
 LDFLAGS := -s -w -X main.version=$(VERSION)
 # The packages of the product's module that hold tests, and those of test/ that need no cluster.
 ROOT := $(shell [ "$$(id -u)" = 0 ] && [ "$$(uname -s)" = Linux ] && echo yes)
+# skopeo, buildah and podman are installed where they are missing, and keep images as root.
+CLIENTS := $(if $(ROOT),./clients/...)
 
 ##@ The two commands
 
@@ -25,7 +27,7 @@ test: test-unit test-envtest test-faults test-e2e ## Run every test; the end-to-
 .PHONY: test-unit
 test-unit: ## Unit tests of both modules, containerd's own parsers included, with the race detector.
 	go test -race ./...
-	cd test && go test -race ./alerts/... ./architecture/... ./conformance/... ./gitops/... ./manifests/... ./oracles/... ./powerloss/...
+	cd test && go test -race ./alerts/... ./architecture/... $(CLIENTS) ./conformance/... ./gitops/... ./manifests/... ./oracles/... ./powerloss/...
 
 .PHONY: test-envtest
 test-envtest: ## The operator against a real kube-apiserver and etcd.

@@ -1,0 +1,128 @@
+// Package clients pushes to the registry and pulls from it with the programs and libraries that people do it with.
+package clients
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/go-logr/logr"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/random"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"go.uber.org/goleak"
+	"golang.org/x/crypto/bcrypt"
+
+	config "github.com/registryhub/registryhub/api/config/v1alpha1"
+	"github.com/registryhub/registryhub/hack/debian"
+	"github.com/registryhub/registryhub/proxy"
+)
+
+const (
+	user     = "alice"
+	password = "secret"
+)
+
+func TestMain(m *testing.M) {
+	if err := install("skopeo", "buildah", "podman"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// install installs those of Debian's packages whose program, of the same name, is not there. It needs root then.
+func install(programs ...string) error {
+	var missing []string
+	for _, program := range programs {
+		if _, err := exec.LookPath(program); errors.Is(err, exec.ErrNotFound) {
+			missing = append(missing, program)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return debian.Install(context.Background(), missing...)
+}
+
+// serve runs a registry with one user, and returns its address.
+func serve(t *testing.T) string {
+	t.Helper()
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+	must(t, err)
+	users := filepath.Join(t.TempDir(), "users")
+	must(t, os.WriteFile(users, []byte(user+":"+string(hash)+"\n"), 0o600))
+	cfg, err := config.DecodeProxyConfiguration(fmt.Appendf(nil, `
+apiVersion: config.registryhub.io/v1alpha1
+kind: ProxyConfiguration
+hub: internal
+listen: {registry: "127.0.0.1:0", diagnostics: "127.0.0.1:0"}
+store: {directory: %q}
+local: {access: {htpasswdFile: %q}}
+`, t.TempDir(), users))
+	must(t, err)
+	server, err := proxy.New(cfg, proxy.Options{Logger: logr.Discard()})
+	must(t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- server.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		must(t, <-ended)
+	})
+	return server.RegistryAddr().String()
+}
+
+// run runs a program in a home of its own, and returns what it said.
+func run(t *testing.T, home string, command ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
+	cmd.Env = []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "XDG_RUNTIME_DIR=" + home, "TMPDIR=" + home,
+		"REGISTRY_AUTH_FILE=" + filepath.Join(home, "auth.json"), "DOCKER_CONFIG=" + home,
+	}
+	cmd.Dir = home
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %v\n%s", command, err, out)
+	}
+	return string(out)
+}
+
+// image writes an image as an OCI layout, and returns its directory and digest.
+func image(t *testing.T) (dir, digest string) {
+	t.Helper()
+	made, err := random.Image(1<<20, 2)
+	must(t, err)
+	made = mutate.ConfigMediaType(mutate.MediaType(made, types.OCIManifestSchema1), types.OCIConfigJSON)
+	dir = t.TempDir()
+	path, err := layout.Write(dir, empty.Index)
+	must(t, err)
+	must(t, path.AppendImage(made, layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": "v1"})))
+	d, err := made.Digest()
+	must(t, err)
+	return dir, d.String()
+}
+
+// newHome is a directory for what a program keeps. Its name is short, since podman takes no other.
+func newHome(t *testing.T) string {
+	t.Helper()
+	home, err := os.MkdirTemp("", "c")
+	must(t, err)
+	t.Cleanup(func() { must(t, os.RemoveAll(home)) })
+	must(t, os.WriteFile(filepath.Join(home, "auth.json"), []byte("{}"), 0o600))
+	return home
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
