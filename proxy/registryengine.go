@@ -2,13 +2,8 @@ package proxy
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
-	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,7 +14,6 @@ import (
 	"github.com/registryhub/registryhub/proxy/access"
 	"github.com/registryhub/registryhub/proxy/local"
 	"github.com/registryhub/registryhub/proxy/local/collect"
-	"github.com/registryhub/registryhub/proxy/local/ticket"
 	"github.com/registryhub/registryhub/proxy/metrics"
 	"github.com/registryhub/registryhub/proxy/store"
 )
@@ -32,7 +26,8 @@ type registryEngine struct {
 	registry *local.Registry
 	hub      string
 	store    store.Store
-	tokens   *access.Tokens
+	keys     *keyring
+	room     *room
 	guard    guard
 	// collector is nil where the store cannot be collected.
 	collector *collect.Collector
@@ -62,34 +57,32 @@ func (g *guard) MayMount(r *http.Request, repository string) bool {
 }
 
 func newRegistryEngine(cfg *config.ProxyConfiguration, content store.Store, upkeep *upkeep, logger logr.Logger, figures *metrics.Metrics) (*registryEngine, error) {
-	secrets, err := keysIn(cfg.Local.KeysDirectory)
+	keys, err := newKeyring(cfg.Local.KeysDirectory, cfg.Hub, logger)
 	if err != nil {
 		return nil, err
 	}
-	keys, err := ticket.NewKeys(secrets...)
-	if err != nil {
-		return nil, err
-	}
-	e := &registryEngine{hub: cfg.Hub, store: content, tokens: access.NewTokens(secrets...), logger: logger}
+	e := &registryEngine{hub: cfg.Hub, store: content, keys: keys, room: &room{measurer: upkeep.measurer}, logger: logger}
 	if err := e.configure(cfg); err != nil {
 		return nil, err
 	}
 	if collected, ok := content.(collect.Store); ok {
 		e.collector = collect.New(collect.Options{Hub: cfg.Hub, Store: collected, Logger: logger, Metrics: figures})
 	}
-	room := &room{measurer: upkeep.measurer, highWatermark: *cfg.Store.Eviction.HighWatermarkPercent}
 	e.registry = local.New(local.Options{
-		Hub: cfg.Hub, Store: content, Keys: keys, Guard: &e.guard, Full: room.isShort, Failed: upkeep.failed, Logger: logger, Metrics: figures,
+		Hub: cfg.Hub, Store: content, Keys: keys, Guard: &e.guard, Full: e.room.isShort, Failed: upkeep.failed, Logger: logger, Metrics: figures,
 	})
 	return e, nil
 }
 
-// configure takes who may do what. An error closes nothing that is in force, and lets nobody in at the start.
+// configure takes who may do what. If that cannot be known nobody may do anything: who could before may be who should not
+// any more.
 func (e *registryEngine) configure(cfg *config.ProxyConfiguration) error {
-	policy := &access.Policy{Anonymous: access.Anonymous(cfg.Local.Access.Anonymous), Tokens: e.tokens}
+	e.room.setHighWatermark(*cfg.Store.Eviction.HighWatermarkPercent)
+	policy := &access.Policy{Anonymous: access.Anonymous(cfg.Local.Access.Anonymous), Tokens: e.keys}
 	if file := cfg.Local.Access.HtpasswdFile; file != "" {
 		accounts, err := access.NewHtpasswd(file)
 		if err != nil {
+			e.guard.policy.Store(&access.Policy{})
 			return fmt.Errorf("local.access.htpasswdFile: %w", err)
 		}
 		policy.Accounts = accounts
@@ -98,32 +91,12 @@ func (e *registryEngine) configure(cfg *config.ProxyConfiguration) error {
 	return nil
 }
 
-// keysIn are those of every replica, or, where there is one alone, of this process.
-func keysIn(directory string) ([][]byte, error) {
-	if directory == "" {
-		key := make([]byte, ticket.KeyLength)
-		_, _ = rand.Read(key) // never fails
-		return [][]byte{key}, nil
-	}
-	var keys [][]byte
-	for _, name := range []string{config.LocalKeyCurrent, config.LocalKeyPrevious} {
-		key, err := os.ReadFile(filepath.Join(directory, name))
-		if errors.Is(err, fs.ErrNotExist) && name == config.LocalKeyPrevious {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("local.keysDirectory: %w", err)
-		}
-		keys = append(keys, key)
-	}
-	return keys, nil
-}
-
 // run keeps the store free of what nobody needs.
 func (e *registryEngine) run(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	running.Go(func() { e.reap(ctx) })
+	running.Go(func() { e.keys.run(ctx) })
 	if e.collector != nil {
 		running.Go(func() { e.collector.Run(ctx) })
 	}

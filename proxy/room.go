@@ -14,12 +14,18 @@ const measuredFor = time.Second
 // room says whether there is any left for what is pushed. Some is kept for what has been begun, and for what takes a little
 // to delete.
 type room struct {
-	measurer      store.Measurer // nil where nobody can know: there is room then, until a write fails
-	highWatermark int32          // in percent
+	measurer store.Measurer // nil where nobody can know: there is room then, until a write fails
 
-	mu    sync.Mutex
-	until time.Time
-	short bool
+	mu            sync.Mutex
+	highWatermark int32 // in percent
+	until         time.Time
+	short         bool
+}
+
+func (r *room) setHighWatermark(percent int32) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.highWatermark, r.until = percent, time.Time{}
 }
 
 func (r *room) isShort() bool {
@@ -43,5 +49,5 @@ func (r *room) isShort() bool {
 }
 
 func above(used, capacity int64, percent int32) bool {
-	return capacity > 0 && used/100 >= capacity/100*int64(percent)/100
+	return capacity > 0 && float64(used) >= float64(capacity)*float64(percent)/100
 }

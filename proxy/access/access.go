@@ -53,8 +53,14 @@ type Policy struct {
 	Anonymous Anonymous
 	// Accounts may do everything. Default: there are none.
 	Accounts Accounts
-	// Tokens are made for those, and checked. Required with Accounts.
-	Tokens *Tokens
+	// Tokens signs what those are given to show instead of a password. Required with Accounts.
+	Tokens Signer
+}
+
+// Signer signs tokens, and knows what it has signed: *Tokens, or what changes them.
+type Signer interface {
+	SignToken(payload string) []byte
+	CheckToken(payload string, signature []byte) bool
 }
 
 // Check returns nil for who may do something in a repository, "" for the API's root. Others get an *Error of distspec: 401
@@ -97,7 +103,7 @@ func (p Policy) MayMount(r *http.Request, repository string) bool {
 		return true
 	}
 	if _, token, bearer := strings.Cut(r.Header.Get("Authorization"), "Bearer "); bearer && p.Accounts != nil {
-		granted, err := p.Tokens.read(token, time.Now())
+		granted, err := readToken(p.Tokens, token, time.Now())
 		return err == nil && (granted.User != "" || granted.allows(repository, Pull))
 	}
 	return p.Accounts != nil && p.Check(http.Header{}, r, repository, Pull) == nil
@@ -114,7 +120,7 @@ func (p Policy) user(r *http.Request) (bool, error) {
 
 func (p Policy) checkToken(h http.Header, r *http.Request, repository string, action Action) error {
 	_, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	granted, err := p.Tokens.read(strings.TrimSpace(token), time.Now())
+	granted, err := readToken(p.Tokens, strings.TrimSpace(token), time.Now())
 	if err != nil || repository != "" && !granted.allows(repository, action) {
 		return challenge(h, r, repository, action)
 	}

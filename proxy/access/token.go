@@ -55,20 +55,27 @@ func (c claims) allows(repository string, action Action) bool {
 
 var errToken = errors.New("the token is not valid, or not any more")
 
-func (t *Tokens) sign(c claims) (string, error) {
+// SignToken implements Signer.
+func (t *Tokens) SignToken(payload string) []byte { return tokenSignature(t.keys[0], payload) }
+
+// CheckToken implements Signer.
+func (t *Tokens) CheckToken(payload string, signature []byte) bool {
+	return slices.ContainsFunc(t.keys, func(key []byte) bool { return hmac.Equal(signature, tokenSignature(key, payload)) })
+}
+
+func signToken(signer Signer, c claims) (string, error) {
 	payload, err := json.Marshal(c)
 	if err != nil {
 		return "", err
 	}
 	text := base64.RawURLEncoding.EncodeToString(payload)
-	return text + "." + base64.RawURLEncoding.EncodeToString(tokenSignature(t.keys[0], text)), nil
+	return text + "." + base64.RawURLEncoding.EncodeToString(signer.SignToken(text)), nil
 }
 
-func (t *Tokens) read(text string, now time.Time) (claims, error) {
+func readToken(signer Signer, text string, now time.Time) (claims, error) {
 	payload, signed, _ := strings.Cut(text, ".")
 	signature, err := base64.RawURLEncoding.DecodeString(signed)
-	known := func(key []byte) bool { return hmac.Equal(signature, tokenSignature(key, payload)) }
-	if err != nil || t == nil || !slices.ContainsFunc(t.keys, known) {
+	if err != nil || signer == nil || !signer.CheckToken(payload, signature) {
 		return claims{}, errToken
 	}
 	var c claims
@@ -132,7 +139,7 @@ func (p Policy) serveToken(w http.ResponseWriter, r *http.Request) error {
 		asked.Actions = slices.DeleteFunc(asked.Actions, func(a Action) bool { return anonymous && !p.Anonymous.may(a) })
 		granted.Access = append(granted.Access, asked)
 	}
-	token, err := p.Tokens.sign(granted)
+	token, err := signToken(p.Tokens, granted)
 	if err != nil {
 		return err
 	}

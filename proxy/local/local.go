@@ -37,6 +37,13 @@ type Guard interface {
 	MayMount(r *http.Request, repository string) bool
 }
 
+// Keys sign the URLs of uploads: *ticket.Keys, or what changes them.
+type Keys interface {
+	Sign(place ticket.Place, t ticket.Ticket) string
+	// Check: ticket.ErrInvalid.
+	Check(place ticket.Place, text string, now time.Time) (ticket.Ticket, error)
+}
+
 // Options of a Registry. All fields are required, except Now, Full and Failed.
 type Options struct {
 	// Hub is the hub's name, for logs and for the URLs of uploads.
@@ -44,7 +51,7 @@ type Options struct {
 	// Store that content is kept in. If it is not a store.Registry, the registry is read only.
 	Store store.Store
 	// Keys sign the URLs of uploads. Every replica must have the same.
-	Keys *ticket.Keys
+	Keys Keys
 	// Guard says who may do what.
 	Guard Guard
 	// Full reports whether there is no room, so that nothing new is taken. Default: there always is.

@@ -1,0 +1,62 @@
+package proxy
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/go-logr/logr/testr"
+	"github.com/prometheus/client_golang/prometheus"
+
+	config "github.com/registryhub/registryhub/api/config/v1alpha1"
+	"github.com/registryhub/registryhub/proxy/access"
+	"github.com/registryhub/registryhub/proxy/metrics"
+	"github.com/registryhub/registryhub/proxy/store/fsstore"
+)
+
+func TestNobodyMayDoAnythingWhileItCannotBeKnownWhoMay(t *testing.T) {
+	content, err := fsstore.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := &config.ProxyConfiguration{Hub: "internal", Local: &config.LocalConfiguration{Access: config.LocalAccess{Anonymous: "Push"}}}
+	cfg.Default()
+	e, err := newRegistryEngine(cfg, content, &upkeep{}, testr.New(t), metrics.New(prometheus.NewRegistry()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest(http.MethodPost, "/v2/app/blobs/uploads/", nil)
+	may := func() bool { return e.guard.Check(http.Header{}, r, "app", access.Push) == nil }
+	if !may() {
+		t.Error("what is for anyone may not be done")
+	}
+	broken := filepath.Join(t.TempDir(), "users")
+	if err := os.WriteFile(broken, []byte("alice:cleartext\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	next := cfg.DeepCopy()
+	next.Local.Access = config.LocalAccess{Anonymous: "Push", HtpasswdFile: broken}
+	if err := e.configure(next); err == nil {
+		t.Error("users that cannot be read are taken")
+	}
+	if may() || e.guard.MayMount(r, "other") {
+		t.Error("it is open while nobody knows to whom")
+	}
+	if err := e.configure(cfg); err != nil || !may() {
+		t.Errorf("when it is known again: %v", err)
+	}
+}
+
+func TestPushesAreRefusedAboveTheHighWatermark(t *testing.T) {
+	for _, tc := range []struct {
+		used, capacity int64
+		percent        int32
+		short          bool
+	}{{0, 0, 90, false}, {89, 100, 90, false}, {90, 100, 90, true}, {1 << 60, 1<<60 + 1<<58, 90, false}, {1 << 60, 1 << 60, 100, true}} {
+		if got := above(tc.used, tc.capacity, tc.percent); got != tc.short {
+			t.Errorf("%d of %d at %d %%: got %v, want %v", tc.used, tc.capacity, tc.percent, got, tc.short)
+		}
+	}
+}
