@@ -33,15 +33,14 @@ type certificateState struct {
 	reason, message string
 	// changed is when what the Secret holds last changed; zero when that is not known.
 	changed time.Time
-	// lacksNames is true while it does not name all that nodes are to reach the hub by.
-	lacksNames bool
 	// decided is true when trust says what the status is to say of the hub's issuer.
 	decided bool
 	trust   *v1alpha1.CertificateStatus
 }
 
-// keepCertificate issues the hub's certificate when it is due, also for plain HTTP, which the hub may leave. A bundle of authorities that has changed goes into the
-// same Secret, for the proxy to know nodes by. A hub with an issuer has that one's certificate, once nodes trust it.
+// keepCertificate issues the hub's certificate when it is due, also for plain HTTP, which the hub may leave. A bundle of
+// authorities that has changed goes into the same Secret, for the proxy to know nodes by. A hub with an issuer has that one's
+// certificate, once nodes trust it.
 func (r *Reconciler) keepCertificate(ctx context.Context, s *scope) error {
 	profile, found := serverProfile(s.hub, s.service, r.Settings)
 	if !found {
@@ -62,7 +61,7 @@ func (r *Reconciler) keepCertificate(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	now := s.toShow(i)
+	now := s.toShow(i, profile)
 	var changed time.Time
 	if now != nil {
 		changed, err = r.keepIssued(ctx, s, i, *now, *authorities)
@@ -72,7 +71,7 @@ func (r *Reconciler) keepCertificate(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	state, after := issuanceState(i, now, profile, resources.CertificateName(s.hub))
+	state, after := issuanceState(i, now, resources.CertificateName(s.hub))
 	state.changed, state.decided, state.trust = changed, true, s.trust(i, now, changed)
 	s.certificate = state
 	s.requeueIn(after)

@@ -38,9 +38,6 @@ func (s *scope) hasCertificateFor(present, wanted string) bool {
 	if !strings.HasPrefix(wanted, "https:") || resources.SameHost(present, wanted) {
 		return true
 	}
-	if s.certificate.lacksNames {
-		return false
-	}
 	early := s.certificate.changed.Add(certificateReaches).Sub(s.now)
 	if early > 0 {
 		s.requeueIn(max(early, minimumDelay))

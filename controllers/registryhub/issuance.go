@@ -20,8 +20,8 @@ import (
 
 // A hub with an issuer goes over to its certificate in steps: what cert-manager writes is read; nodes are told to trust its
 // authority, for this hub alone; when they do, it is copied to the hub's own Secret. A renewal goes the same way. Until then,
-// and when an issuer fails until its certificate ends, the hub has one of the operator's own authority, which nodes trust all
-// the while. What nodes are told is in the status, and what the hub shows in its Secret.
+// when an issuer fails until its certificate ends, and when it has none yet for a new address, the hub has one of the
+// operator's own authority, which nodes trust all the while. What nodes are told is in the status, and what the hub shows in its Secret.
 
 // lastMoment is how long before its end an issuer's certificate is not shown any more.
 const lastMoment = presentCertificate
@@ -86,14 +86,14 @@ func issuerToAsk(hub *v1alpha1.RegistryHub, held *shownCertificate) *v1alpha1.Is
 }
 
 // toShow is the certificate of an issuer that the hub is to show; nil for one of the operator's own.
-func (s *scope) toShow(i issuance) *shownCertificate {
+func (s *scope) toShow(i issuance, profile pki.Profile) *shownCertificate {
 	issued := i.offered.issued
 	switch {
 	case i.asked == nil && !s.hub.Spec.Suspend:
 		return nil
 	case issued != nil && issued.Good(s.now, lastMoment) && (i.held != nil && i.held.Same(*issued) || s.nodesTrust(issued.CA)):
 		return &shownCertificate{Issued: *issued, issuer: i.asked.String()}
-	case i.held != nil && i.held.Good(s.now, lastMoment):
+	case i.held != nil && i.held.Good(s.now, lastMoment) && i.held.WhyOtherNames(profile) == "":
 		return i.held
 	}
 	return nil
@@ -170,12 +170,11 @@ func (r *Reconciler) keepIssued(ctx context.Context, s *scope, i issuance, now s
 
 // issuanceState is what CertificateReady says of a hub that shows this certificate of an issuer, or nil for one of the
 // operator's own, and how soon that has to be looked at again.
-func issuanceState(i issuance, now *shownCertificate, profile pki.Profile, secret string) (state certificateState, after time.Duration) {
-	named := now != nil && now.WhyOtherNames(profile) == ""
+func issuanceState(i issuance, now *shownCertificate, secret string) (state certificateState, after time.Duration) {
 	switch {
 	case i.asked == nil:
 		state, after = certificateState{reason: v1alpha1.ReasonIssued, message: holdsCertificate(secret)}, presentCertificate
-	case named && now.issuer == i.asked.String():
+	case now != nil && now.issuer == i.asked.String():
 		state, after = renewalState(i.offered, *now, secret)
 	case i.offered.issued != nil:
 		state.reason = v1alpha1.ReasonAwaitingTrust
@@ -185,7 +184,6 @@ func issuanceState(i issuance, now *shownCertificate, profile pki.Profile, secre
 		state.reason, state.message = i.offered.reason, conditions.Join(i.offered.message, meanwhile(now))
 		after = awaitedUnless(i.offered.reason != v1alpha1.ReasonAwaitingIssuer, missingIssuerPeriod)
 	}
-	state.lacksNames = now != nil && !named
 	return state, after
 }
 

@@ -48,7 +48,10 @@ func (w *world) theManagerSaysWhatIsMissing(theirs certManager) {
 	w.run(theirs)
 	w.createTheirs("Issuer", namespace, "corp", map[string]any{"ca": map[string]any{"secretName": "corp-ca"}})
 	w.lookedAt("vouched", v1alpha1.ConditionReady, "False/IssuerNotReady")
-	w.Expect(w.message("vouched", v1alpha1.ConditionReady)).To(ContainSubstring("corp-ca"), "in cert-manager's words")
+	w.Eventually(func() string {
+		w.pokeHub("vouched")
+		return w.message("vouched", v1alpha1.ConditionReady)
+	}).WithPolling(200*time.Millisecond).Should(ContainSubstring("corp-ca"), "in cert-manager's words")
 	w.Expect(w.shows("vouched", w.trusted())).To(Succeed())
 }
 
@@ -68,6 +71,10 @@ func (w *world) theIssuersCertificateIsShownOnceNodesTrustIt() (authority string
 	w.Expect(w.shows("vouched", pemOf(corp))).To(Succeed())
 	w.Expect(string(w.held("hub-vouched-tls").Data["ca.crt"])).To(Equal(w.trusted()), "nodes are known by the operator's own")
 	w.Expect(w.get("vouched").Status.Certificate.Issuer).To(Equal("Issuer corp"))
+
+	wrote := writes.Load()
+	w.pokeHub("vouched")
+	w.Consistently(writes.Load).Should(Equal(wrote), "there is nothing more to do")
 
 	service := &corev1.Service{}
 	w.Expect(w.child("vouched", service)).To(Succeed())
