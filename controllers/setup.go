@@ -124,6 +124,7 @@ func setup(mgr manager.Manager, configuration *configv1alpha1.OperatorConfigurat
 			EndpointOverlap: configuration.EndpointOverlap.Duration,
 
 			CertificateLifetime: configuration.Certificates.Lifetime.Duration,
+			CertificateOverlap:  configuration.Certificates.Overlap.Duration,
 		},
 		&certificates.Reconciler{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("registryhub"), Now: time.Now,

@@ -107,6 +107,26 @@ const (
 	ReasonAwaitingAuthority = "AwaitingAuthority"
 	// ReasonAwaitingAddress (CertificateReady): the hub's Service has no address yet for a certificate to name.
 	ReasonAwaitingAddress = "AwaitingAddress"
+	// ReasonCertManagerNotInstalled (Ready, CertificateReady): the API server does not know cert-manager's Certificates.
+	ReasonCertManagerNotInstalled = "CertManagerNotInstalled"
+	// ReasonCertManagerForbidden (Ready, CertificateReady): the operator lacks the rights of config/cert-manager.
+	ReasonCertManagerForbidden = "CertManagerForbidden"
+	// ReasonIssuerNotFound (Ready, CertificateReady): the issuer that the spec names does not exist.
+	ReasonIssuerNotFound = "IssuerNotFound"
+	// ReasonIssuerNotReady (Ready, CertificateReady): cert-manager says that the issuer cannot issue; the message is its own.
+	ReasonIssuerNotReady = "IssuerNotReady"
+	// ReasonIssuanceFailed (Ready, CertificateReady): the issuer, cert-manager or the API server refuses the certificate; the
+	// message is theirs. cert-manager tries again.
+	ReasonIssuanceFailed = "IssuanceFailed"
+	// ReasonIssuedUnfit (Ready, CertificateReady): what was issued cannot be shown to nodes; the message says why.
+	ReasonIssuedUnfit = "IssuedUnfit"
+	// ReasonAwaitingIssuer (CertificateReady): the certificate has been asked for, and is not issued yet.
+	ReasonAwaitingIssuer = "AwaitingIssuer"
+	// ReasonAwaitingTrust (CertificateReady): the certificate is issued, and is shown once nodes trust who issued it.
+	ReasonAwaitingTrust = "AwaitingTrust"
+	// ReasonNotRenewed (CertificateReady): the issuer's certificate is shown and good, and should have been renewed; the message
+	// says what is in the way. It does not gate Ready.
+	ReasonNotRenewed = "NotRenewed"
 
 	// ReasonAvailable (ProxyAvailable): the proxy serves with the wanted configuration.
 	ReasonAvailable = "Available"
@@ -166,6 +186,8 @@ const (
 	AnnotationRotateBefore = "registryhub.io/rotate-before"
 	// AnnotationChanged, on a Secret with a certificate, is when the operator last changed what is in it (RFC 3339).
 	AnnotationChanged = "registryhub.io/changed"
+	// AnnotationIssuer, on the Secret with a hub's certificate, is the issuer whose certificate it is. Absent for the operator's own.
+	AnnotationIssuer = "registryhub.io/issuer"
 	// AnnotationRestartHash, on the proxy's Pod template, is the hash of what the proxy reads only when it starts.
 	AnnotationRestartHash = "registryhub.io/restart-hash"
 	// AnnotationConfigHash, on a proxy's Pod, is the hash of the configuration that the Pod was told of last. It is set so that

@@ -30,6 +30,7 @@ const (
 // the old one is served until they are, where it is the hub's own.
 // Example: {scheme: HTTPS}.
 // +kubebuilder:validation:XValidation:rule="(has(self.type) && self.type == 'External') == has(self.external)",message="spec.endpoint.external must be set when spec.endpoint.type is External, and must not be set otherwise"
+// +kubebuilder:validation:XValidation:rule="!has(self.certificate) || self.scheme == 'HTTPS'",message="spec.endpoint.certificate cannot be set with spec.endpoint.scheme HTTP, over which no certificate is shown"
 // +kubebuilder:validation:XValidation:rule="!has(self.external) || self.external.url.startsWith(self.scheme == 'HTTPS' ? 'https://' : 'http://')",message="spec.endpoint.external.url must be of spec.endpoint.scheme: what stands in front of the hub hands connections on as they are"
 type EndpointSpec struct {
 	// type says by which address nodes reach the hub. ClusterIP: that of its Service, which kube-proxy or its like has to serve to
@@ -50,6 +51,11 @@ type EndpointSpec struct {
 	// +optional
 	// +kubebuilder:default=HTTPS
 	Scheme EndpointScheme `json:"scheme,omitempty"`
+
+	// certificate says who issues the hub's certificate in the operator's place. Needs scheme HTTPS, and cert-manager. Default:
+	// the operator's own certificate authority does.
+	// +optional
+	Certificate *CertificateSpec `json:"certificate,omitempty"`
 }
 
 // ExternalEndpoint is what somebody else has put in front of a hub's Service, such as a load balancer or a DNS name.

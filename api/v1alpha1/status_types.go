@@ -25,6 +25,10 @@ type RegistryHubStatus struct {
 	// +optional
 	FormerEndpoint *FormerEndpoint `json:"formerEndpoint,omitempty"`
 
+	// certificate is how far the hub is with the certificate of spec.endpoint.certificate. Absent without.
+	// +optional
+	Certificate *CertificateStatus `json:"certificate,omitempty"`
+
 	// access is who may use the hub, what the operator chose by itself included.
 	// +optional
 	Access AccessStatus `json:"access,omitempty"`

@@ -71,7 +71,8 @@ func (r *Reconciler) holders(ctx context.Context) ([]pki.Holder, error) {
 		}
 		if secret != nil {
 			holders = append(holders, pki.Holder{
-				Certificate: secret.Data[corev1.TLSCertKey], Bundle: secret.Data[configv1alpha1.BundleKey], Changed: leaf.Changed(secret),
+				Certificate: secret.Data[corev1.TLSCertKey], Issued: len(secret.Data[pki.IssuerCAKey]) > 0,
+				Bundle: secret.Data[configv1alpha1.BundleKey], Changed: leaf.Changed(secret),
 			})
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -36,8 +37,15 @@ type nodeTLS struct {
 
 	mu       sync.Mutex
 	material tlsfiles.Material
-	present  *tls.Config
-	err      error
+	// own are the bundles of the hubs that have one of their own, and asked how hubs with each bundle are asked, "" for none.
+	own   map[string]string
+	asked map[string]asking
+}
+
+// asking is how hubs are asked, or why they cannot be.
+type asking struct {
+	config *tls.Config
+	err    error
 }
 
 func newNodeTLS(options Options, log logr.Logger) *nodeTLS {
@@ -47,6 +55,8 @@ func newNodeTLS(options Options, log logr.Logger) *nodeTLS {
 // tlsPaths are the files that hosts.toml files are to name, or why they could not be written.
 type tlsPaths struct {
 	tlsfiles.Paths
+	// own are the files of bundles for single hubs, by the bundle.
+	own map[string]string
 	err error
 }
 
@@ -58,12 +68,56 @@ func (n *nodeTLS) write(configuration *configv1alpha1.NodeConfiguration) tlsPath
 	if asksForCertificate(configuration) {
 		next.Certificate, next.Key = n.pair()
 	}
-	if n.present == nil || !same(n.material, next) {
-		n.material = next
-		n.present, n.err = tlsConfig(next)
+	if !same(n.material, next) {
+		n.material, n.asked = next, nil
 	}
-	paths, err := n.store.Write(next)
-	return tlsPaths{Paths: paths, err: err}
+	n.own = ownBundles(configuration)
+	n.prepare()
+	return n.files()
+}
+
+func ownBundles(configuration *configv1alpha1.NodeConfiguration) map[string]string {
+	own := map[string]string{}
+	for _, hub := range configuration.Hubs {
+		if hub.CABundle != "" {
+			own[hub.Name] = hub.CABundle
+		}
+	}
+	return own
+}
+
+// prepare makes what hubs are asked with, and keeps what has not changed: sessions are resumed by it.
+func (n *nodeTLS) prepare() {
+	asked := map[string]asking{}
+	for _, bundle := range append(slices.Collect(maps.Values(n.own)), "") {
+		kept, there := n.asked[bundle]
+		if !there {
+			kept.config, kept.err = tlsConfig(n.trusting(bundle))
+		}
+		asked[bundle] = kept
+	}
+	n.asked = asked
+}
+
+// trusting is the material for hubs with a bundle of their own.
+func (n *nodeTLS) trusting(bundle string) tlsfiles.Material {
+	material := n.material
+	if bundle != "" {
+		material.CA = slices.Concat(bytes.TrimSpace(material.CA), []byte("\n"), []byte(bundle))
+	}
+	return material
+}
+
+// files writes the files.
+func (n *nodeTLS) files() tlsPaths {
+	paths, err := n.store.Write(n.material)
+	written := tlsPaths{Paths: paths, own: map[string]string{}, err: err}
+	for _, bundle := range n.own {
+		paths, err := n.store.Write(tlsfiles.Material{CA: n.trusting(bundle).CA})
+		written.own[bundle] = paths.CA
+		written.err = errors.Join(written.err, err)
+	}
+	return written
 }
 
 func asksForCertificate(configuration *configv1alpha1.NodeConfiguration) bool {
@@ -114,11 +168,12 @@ func tlsConfig(material tlsfiles.Material) (*tls.Config, error) {
 	return probe.TLS(roots, pair), nil
 }
 
-// config is what the prober asks with.
-func (n *nodeTLS) config(probe.Target) (*tls.Config, error) {
+// config is what the prober asks a hub with.
+func (n *nodeTLS) config(target probe.Target) (*tls.Config, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.present, n.err
+	asked := n.asked[n.own[target.Hub]]
+	return asked.config, asked.err
 }
 
 // mirror is a hub as containerd is to ask it.
@@ -133,6 +188,9 @@ func (t tlsPaths) mirror(hub configv1alpha1.NodeHub) (hoststoml.Mirror, error) {
 		return mirror, errNoClientCertificate
 	}
 	mirror.CA = t.CA
+	if hub.CABundle != "" {
+		mirror.CA = t.own[hub.CABundle]
+	}
 	if hub.ClientCertificate {
 		mirror.ClientCertificate, mirror.ClientKey = t.Certificate, t.Key
 	}

@@ -1,6 +1,7 @@
 package nodeagent
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -16,6 +17,7 @@ import (
 	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/api/v1alpha1"
 	"github.com/registryhub/registryhub/controllers/nodeagent/hoststoml"
+	"github.com/registryhub/registryhub/controllers/nodeagent/probe"
 )
 
 // pairOf is some certificate with its key, in PEM.
@@ -175,5 +177,39 @@ func TestRestoringTakesTheTLSFilesAway(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Dir(ca)); !os.IsNotExist(err) || !strings.HasSuffix(filepath.Dir(ca), "/tls") {
 		t.Errorf("%s is still there: %v", filepath.Dir(ca), err)
+	}
+}
+
+func TestAHubWithABundleOfItsOwnIsTrustedByBoth(t *testing.T) {
+	t.Parallel()
+	shared, _ := pairOf(t)
+	issuer, _ := pairOf(t)
+	c := secured(7, shared)
+	c.Hubs[0].CABundle = string(issuer)
+	b := newTLSBench(t, c)
+	b.show(pairOf(t))
+	b.mustPass()
+	public, private := b.mirror("x.io"), b.mirror("y.io")
+	b.mustHold(public.CA, append(bytes.Clone(shared), issuer...))
+	b.mustHold(private.CA, shared)
+
+	asked := func(hub string) *x509.CertPool {
+		config, err := b.keeper.tls.config(probe.Target{Hub: hub})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return config.RootCAs
+	}
+	both, one := x509.NewCertPool(), x509.NewCertPool()
+	both.AppendCertsFromPEM(shared)
+	both.AppendCertsFromPEM(issuer)
+	one.AppendCertsFromPEM(shared)
+	if !asked("public").Equal(both) || !asked("private").Equal(one) {
+		t.Error("the hubs are not asked with what containerd is told to trust")
+	}
+	before, _ := b.keeper.tls.config(probe.Target{Hub: "public"})
+	b.mustPass()
+	if after, _ := b.keeper.tls.config(probe.Target{Hub: "public"}); after != before {
+		t.Error("without a change the hub is asked with something else, so that no session is resumed")
 	}
 }

@@ -26,6 +26,7 @@ func NextConfiguration(present *configv1alpha1.NodeConfiguration, reported int64
 		if was := entryOf(present, next.Hubs[i]); trusted && was != nil && was.Revision <= present.Revision {
 			next.Hubs[i].Revision = was.Revision
 		}
+		next.Hubs[i].CABundleRevision = bundleRevision(present, next.Hubs[i], next.Revision, trusted)
 	}
 	if present != nil {
 		next.ProbeInterval = present.ProbeInterval
@@ -50,12 +51,28 @@ func nextEntries(present *configv1alpha1.NodeConfiguration, hubs []v1alpha1.Regi
 	return entries
 }
 
+// bundleRevision is the revision at which an entry's own bundle came to be what it is; 0 for one that never had any.
+func bundleRevision(present *configv1alpha1.NodeConfiguration, entry configv1alpha1.NodeHub, next int64, trusted bool) int64 {
+	was := configv1alpha1.NodeHub{}
+	if i := indexOf(present, entry.UID); i >= 0 {
+		was = present.Hubs[i]
+	}
+	if was.CABundle == entry.CABundle && (was.CABundle == "" && was.CABundleRevision == 0 || trusted && was.CABundleRevision <= present.Revision) {
+		return was.CABundleRevision
+	}
+	return next
+}
+
+func indexOf(configuration *configv1alpha1.NodeConfiguration, uid string) int {
+	if configuration == nil {
+		return -1
+	}
+	return slices.IndexFunc(configuration.Hubs, func(was configv1alpha1.NodeHub) bool { return was.UID == uid })
+}
+
 // entryOf is the present entry that means the same as this one.
 func entryOf(present *configv1alpha1.NodeConfiguration, entry configv1alpha1.NodeHub) *configv1alpha1.NodeHub {
-	if present == nil {
-		return nil
-	}
-	i := slices.IndexFunc(present.Hubs, func(was configv1alpha1.NodeHub) bool { return was.UID == entry.UID })
+	i := indexOf(present, entry.UID)
 	if i < 0 || !SameWiring(present.Hubs[i], entry) {
 		return nil
 	}
@@ -69,6 +86,6 @@ func sameContent(a, b *configv1alpha1.NodeConfiguration) bool {
 
 func sameEntries(a, b []configv1alpha1.NodeHub) bool {
 	return slices.EqualFunc(a, b, func(x, y configv1alpha1.NodeHub) bool {
-		return x.Revision == y.Revision && SameWiring(x, y)
+		return x.Revision == y.Revision && SameWiring(x, y) && x.CABundle == y.CABundle && x.CABundleRevision == y.CABundleRevision
 	})
 }

@@ -10,6 +10,7 @@ import (
 
 	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/api/v1alpha1"
+	"github.com/registryhub/registryhub/controllers/internal/pki"
 	"github.com/registryhub/registryhub/controllers/nodes"
 )
 
@@ -71,9 +72,32 @@ func trusting(bundle string, c *configv1alpha1.NodeConfiguration) *configv1alpha
 
 func forNodes(h *v1alpha1.RegistryHub) { h.Spec.Access.Pull = v1alpha1.PullNodes }
 
+// bundle is some certificate authority.
+func bundle(t *testing.T) string {
+	t.Helper()
+	made, err := pki.Authorities{}.After(pki.Create, pki.Settings{Lifetime: time.Hour}, epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(made.Bundle())
+}
+
+// secured is a configuration whose only hub has an https endpoint, and a bundle of its own.
+func secured(c *configv1alpha1.NodeConfiguration, bundle string, revision int64) *configv1alpha1.NodeConfiguration {
+	c.Hubs[0].Endpoint, c.Hubs[0].CABundle, c.Hubs[0].CABundleRevision = "https://10.0.0.1:5000", bundle, revision
+	return c
+}
+
+// issuedBy is a hub whose certificate an issuer with this bundle signs.
+func issuedBy(h v1alpha1.RegistryHub, bundle string) v1alpha1.RegistryHub {
+	h.Status.Endpoint, h.Status.Certificate = "https://10.0.0.1:5000", &v1alpha1.CertificateStatus{CABundle: bundle}
+	return h
+}
+
 func TestNextConfiguration(t *testing.T) {
 	t.Parallel()
 	a, b := hub("a", 1, "a.example"), hub("b", 2, "b.example")
+	one, two := bundle(t), bundle(t)
 	cases := map[string]struct {
 		present  *configv1alpha1.NodeConfiguration
 		reported int64
@@ -85,6 +109,34 @@ func TestNextConfiguration(t *testing.T) {
 		"a second hub leaves the first as it is": {
 			configuration(2, entry("a", 2, "a.example")), 2, []v1alpha1.RegistryHub{b, a},
 			configuration(3, entry("a", 2, "a.example"), entry("b", 3, "b.example")),
+		},
+		"a hub that comes to have a bundle of its own leads nodes as before": {
+			secured(configuration(2, entry("a", 2, "a.example")), "", 0), 2, []v1alpha1.RegistryHub{issuedBy(a, one)},
+			secured(configuration(3, entry("a", 2, "a.example")), one, 3),
+		},
+		"its bundle stays while the rest changes": {
+			secured(configuration(3, entry("a", 2, "b.example")), one, 3), 3, []v1alpha1.RegistryHub{issuedBy(a, one)},
+			secured(configuration(4, entry("a", 4, "a.example")), one, 3),
+		},
+		"its bundle goes": {
+			secured(configuration(3, entry("a", 2, "a.example")), one, 3), 3, []v1alpha1.RegistryHub{issuedBy(a, "")},
+			secured(configuration(4, entry("a", 2, "a.example")), "", 4),
+		},
+		"its bundle changes while its proxy does not serve, and while it is suspended": {
+			secured(configuration(3, entry("a", 2, "a.example")), one, 3), 3, []v1alpha1.RegistryHub{with(with(issuedBy(a, two), down), suspended)},
+			secured(configuration(4, entry("a", 2, "a.example")), two, 4),
+		},
+		"its bundle changes while its proxy does not serve": {
+			secured(configuration(3, entry("a", 2, "a.example")), one, 3), 3, []v1alpha1.RegistryHub{with(issuedBy(a, two), down)},
+			secured(configuration(4, entry("a", 2, "a.example")), two, 4),
+		},
+		"its bundle is damaged": {
+			secured(configuration(3, entry("a", 2, "a.example")), one, 3), 3, []v1alpha1.RegistryHub{issuedBy(a, "rubbish")},
+			secured(configuration(4, entry("a", 2, "a.example")), "", 4),
+		},
+		"nodes report more than they were told, and its bundle": {
+			secured(configuration(3, entry("a", 2, "a.example")), one, 3), 7, []v1alpha1.RegistryHub{issuedBy(a, one)},
+			secured(configuration(8, entry("a", 8, "a.example")), one, 8),
 		},
 		"nothing new": {
 			configuration(3, entry("a", 2, "a.example")), 2, []v1alpha1.RegistryHub{a}, configuration(3, entry("a", 2, "a.example")),

@@ -9,6 +9,7 @@ import (
 	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/api/v1alpha1"
 	"github.com/registryhub/registryhub/controllers/internal/conditions"
+	"github.com/registryhub/registryhub/controllers/internal/pki"
 	"github.com/registryhub/registryhub/controllers/resources"
 )
 
@@ -22,11 +23,21 @@ func WantedEntry(hub *v1alpha1.RegistryHub, endpoint string, conflicts []Conflic
 		AllowedHosts:      resources.AllowedHosts(hub),
 		Endpoint:          endpoint,
 		ClientCertificate: resources.PullAccess(hub) == v1alpha1.PullNodes && strings.HasPrefix(endpoint, "https:"),
+		CABundle:          ownBundle(hub, endpoint),
 		DialTimeout:       hub.Spec.Nodes.DialTimeout,
 		Selector:          hub.Spec.Nodes.Selector,
 		AdoptForeign:      hub.Spec.Nodes.ForeignConfig == v1alpha1.ForeignConfigAdopt,
 		Fallback:          fallback(hub, refused),
 	}
+}
+
+// ownBundle is what nodes trust for a hub alone. It grows before the hub shows what it is needed for. A status that somebody
+// damaged gives none: nodes refuse all of a configuration that holds what is no bundle.
+func ownBundle(hub *v1alpha1.RegistryHub, endpoint string) string {
+	if hub.Status.Certificate == nil || !strings.HasPrefix(endpoint, "https:") {
+		return ""
+	}
+	return string(pki.JoinBundles([]byte(hub.Status.Certificate.CABundle)))
 }
 
 // fallback is left out for Upstream: an entry that was written before there was a choice stays as it is.
@@ -49,9 +60,10 @@ func uncontested(hub *v1alpha1.RegistryHub, conflicts []Conflict) []string {
 	return hosts
 }
 
-// SameWiring says whether two entries mean the same to a node, whatever their revisions.
+// SameWiring says whether two entries lead a node the same way, whatever their revisions, and whoever it trusts there.
 func SameWiring(a, b configv1alpha1.NodeHub) bool {
-	a.Revision, b.Revision = 0, 0
+	a.Revision, a.CABundle, a.CABundleRevision = 0, "", 0
+	b.Revision, b.CABundle, b.CABundleRevision = 0, "", 0
 	return equality.Semantic.DeepEqual(a, b)
 }
 
@@ -76,7 +88,7 @@ func FindEntry(configuration *configv1alpha1.NodeConfiguration, hub *v1alpha1.Re
 // have stays in force, less the hosts that the hub does not have any more.
 func nextEntry(hub *v1alpha1.RegistryHub, present *configv1alpha1.NodeHub, conflicts []Conflict, refused []Need) *configv1alpha1.NodeHub {
 	if hub.Spec.Suspend {
-		return suspendedEntry(present, conflicts, refused)
+		return suspendedEntry(hub, present, conflicts, refused)
 	}
 	wanted := WantedEntry(hub, hub.Status.Endpoint, conflicts, refused)
 	if !serves(hub) {
@@ -113,6 +125,6 @@ func awaits(hub *v1alpha1.RegistryHub, present, wanted *configv1alpha1.NodeHub) 
 	if present.Endpoint != wanted.Endpoint || present.ClientCertificate {
 		wanted.ClientCertificate = present.ClientCertificate
 	}
-	wanted.Endpoint = present.Endpoint
+	wanted.Endpoint, wanted.CABundle = present.Endpoint, ownBundle(hub, present.Endpoint)
 	return true
 }

@@ -37,11 +37,14 @@ func registryHosts(hosts []string) []v1alpha1.RegistryHost {
 
 // suspendedEntry is what nodes have of a hub, less what an older hub has of it now, and with its fallback where it must not
 // be without: two hubs for a host, or a node that cannot start, are worse than a hub that is not left quite as it was.
-func suspendedEntry(present *configv1alpha1.NodeHub, conflicts []Conflict, refused []Need) *configv1alpha1.NodeHub {
+//
+// Its certificate is renewed all the same, and nodes trust who issues it.
+func suspendedEntry(hub *v1alpha1.RegistryHub, present *configv1alpha1.NodeHub, conflicts []Conflict, refused []Need) *configv1alpha1.NodeHub {
 	if present == nil {
 		return nil
 	}
 	entry := *present
+	entry.CABundle = ownBundle(hub, present.Endpoint)
 	entry.Hosts = slices.DeleteFunc(slices.Clone(present.Hosts), func(host string) bool {
 		return slices.ContainsFunc(conflicts, func(c Conflict) bool { return c.Host == host })
 	})

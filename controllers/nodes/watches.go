@@ -5,6 +5,7 @@ import (
 	"maps"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -66,6 +67,7 @@ func rewired() predicate.Predicate {
 			return true
 		}
 		return before.UID != after.UID || before.Generation != after.Generation || before.Status.Endpoint != after.Status.Endpoint ||
+			!equality.Semantic.DeepEqual(before.Status.Certificate, after.Status.Certificate) ||
 			before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() || serves(before) != serves(after)
 	}}
 }

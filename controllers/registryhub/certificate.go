@@ -33,10 +33,14 @@ type certificateState struct {
 	reason, message string
 	// changed is when what the Secret holds last changed; zero when that is not known.
 	changed time.Time
+	// decided is true when trust says what the status is to say of the hub's issuer.
+	decided bool
+	trust   *v1alpha1.CertificateStatus
 }
 
-// keepCertificate issues the hub's certificate when it is due, also for plain HTTP, which the hub may leave. A bundle of authorities that has changed goes into the
-// same Secret, for the proxy to know nodes by.
+// keepCertificate issues the hub's certificate when it is due, also for plain HTTP, which the hub may leave. A bundle of
+// authorities that has changed goes into the same Secret, for the proxy to know nodes by. A hub with an issuer has that one's
+// certificate, once nodes trust it.
 func (r *Reconciler) keepCertificate(ctx context.Context, s *scope) error {
 	profile, found := serverProfile(s.hub, s.service, r.Settings)
 	if !found {
@@ -53,19 +57,44 @@ func (r *Reconciler) keepCertificate(ctx context.Context, s *scope) error {
 			"or holds one that cannot be read; the operator sees to it within a minute", configv1alpha1.AuthoritySecretName, r.Settings.Namespace)}
 		return nil
 	}
-	keeper := leaf.Keeper{Client: r.Client, Lifetime: r.CertificateLifetime, Now: s.now}
-	secret := resources.HubCertificate(s.hub, r.Settings).WithOwnerReferences(ownedBy(s.service))
-	kept, err := keeper.Keep(ctx, *authorities, leaf.Wanted{Secret: secret, Profile: profile})
+	i, err := r.observeIssuance(ctx, s, profile)
 	if err != nil {
 		return err
 	}
-	if kept.Issued != "" && kept.Issued != pki.ReasonMissing { // the first one is no news
+	now := s.toShow(i, profile)
+	var changed time.Time
+	if now != nil {
+		changed, err = r.keepIssued(ctx, s, i, *now, *authorities)
+	} else {
+		changed, err = r.keepOwn(ctx, s, i, profile, *authorities)
+	}
+	if err != nil {
+		return err
+	}
+	state, after := issuanceState(i, now, resources.CertificateName(s.hub))
+	state.changed, state.decided, state.trust = changed, true, s.trust(i, now, changed)
+	s.certificate = state
+	s.requeueIn(after)
+	return nil
+}
+
+// keepOwn makes the hub show a certificate of the operator's own authority.
+func (r *Reconciler) keepOwn(ctx context.Context, s *scope, i issuance, profile pki.Profile, authorities pki.Authorities) (changed time.Time, err error) {
+	keeper := leaf.Keeper{Client: r.Client, Lifetime: r.CertificateLifetime, Now: s.now}
+	secret := resources.HubCertificate(s.hub, r.Settings).WithOwnerReferences(ownedBy(s.service))
+	kept, err := keeper.Keep(ctx, authorities, leaf.Wanted{Secret: secret, Profile: profile})
+	if err != nil {
+		return time.Time{}, err
+	}
+	switch {
+	case kept.Issued == "", kept.Issued == pki.ReasonMissing: // the first one is no news
+	case i.held != nil:
+		issued("in place of that from "+i.held.issuer, *secret.GetName()).record(r.Events, s.hub)
+	default:
 		issued(kept.Issued, *secret.GetName()).record(r.Events, s.hub)
 	}
-	s.requeueIn(max(minimumDelay, min(presentCertificate, kept.Renewal.Sub(s.now))))
-	message := fmt.Sprintf("Secret %s holds the hub's certificate", *secret.GetName())
-	s.certificate = certificateState{reason: v1alpha1.ReasonIssued, message: message, changed: kept.Changed}
-	return nil
+	s.requeueIn(max(minimumDelay, kept.Renewal.Sub(s.now)))
+	return kept.Changed, nil
 }
 
 // authorities are those that can issue certificates; nil while there are none. What cannot be read is the certificates'

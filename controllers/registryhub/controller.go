@@ -38,6 +38,8 @@ type Reconciler struct {
 	EndpointOverlap time.Duration
 	// CertificateLifetime is how long a hub's certificate lives.
 	CertificateLifetime time.Duration
+	// CertificateOverlap is how long nodes go on to trust who signed a certificate that was replaced.
+	CertificateOverlap time.Duration
 }
 
 // Reconcile observes, acts, and in the end writes the status once, if it changed.

@@ -137,6 +137,14 @@ var worthAWarning = map[string]bool{
 	v1alpha1.ReasonNoDefaultStorageClass: true,
 	v1alpha1.ReasonProvisioningFailed:    true,
 
+	v1alpha1.ReasonCertManagerNotInstalled: true,
+	v1alpha1.ReasonCertManagerForbidden:    true,
+	v1alpha1.ReasonIssuerNotFound:          true,
+	v1alpha1.ReasonIssuerNotReady:          true,
+	v1alpha1.ReasonIssuanceFailed:          true,
+	v1alpha1.ReasonIssuedUnfit:             true,
+	v1alpha1.ReasonNotRenewed:              true,
+
 	v1alpha1.ReasonBucketNotReachable: true,
 	v1alpha1.ReasonBucketFull:         true,
 }

@@ -25,6 +25,8 @@ type scope struct {
 	grace time.Duration
 	// overlap is how long a hub that has moved is served where it was, and patience how much longer nodes are waited for.
 	overlap, patience time.Duration
+	// certificateOverlap is how long a certificate that was replaced may still be shown.
+	certificateOverlap time.Duration
 
 	// The hub among the others, and what the nodes make of it.
 	conflicts     []nodes.Conflict
@@ -65,7 +67,7 @@ type scope struct {
 
 // observe reads what the cluster has, from the cache.
 func (r *Reconciler) observe(ctx context.Context, hub *v1alpha1.RegistryHub) (*scope, error) {
-	s := &scope{hub: hub, now: r.Now(), grace: r.NodeGracePeriod, overlap: r.EndpointOverlap, patience: r.WithdrawTimeout, reports: r.Reports.Of(hub.Name)}
+	s := &scope{hub: hub, now: r.Now(), grace: r.NodeGracePeriod, overlap: r.EndpointOverlap, patience: r.WithdrawTimeout, certificateOverlap: r.CertificateOverlap, reports: r.Reports.Of(hub.Name)}
 	hubs := &v1alpha1.RegistryHubList{}
 	if err := r.Client.List(ctx, hubs, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("listing hubs: %w", err)

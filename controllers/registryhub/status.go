@@ -30,6 +30,9 @@ func nextStatus(s *scope) v1alpha1.RegistryHubStatus {
 			status.Access = v1alpha1.AccessStatus{Pull: resources.PullAccess(s.hub)}
 			status.Upstreams = resources.Upstreams(s.hub)
 		}
+		if s.certificate.decided {
+			status.Certificate = s.certificate.trust
+		}
 		status.Storage = storageStatus(s.claim)
 		showFigures(&status, figures(s, status.Upstreams))
 		status.Prewarm = prewarmStatus(s)

@@ -60,6 +60,8 @@ var passedAllTheSame = map[string]bool{
 
 	v1alpha1.ReasonBucketNotReachable: true,
 	v1alpha1.ReasonBucketFull:         true,
+
+	v1alpha1.ReasonNotRenewed: true,
 }
 
 // saysWhatToDo are the reasons of gates that Ready shows as its own: somebody has to make what the hub waits for.
@@ -68,6 +70,13 @@ var saysWhatToDo = map[string]bool{
 	v1alpha1.ReasonStorageClassNotFound:  true,
 	v1alpha1.ReasonNoDefaultStorageClass: true,
 	v1alpha1.ReasonProvisioningFailed:    true,
+
+	v1alpha1.ReasonCertManagerNotInstalled: true,
+	v1alpha1.ReasonCertManagerForbidden:    true,
+	v1alpha1.ReasonIssuerNotFound:          true,
+	v1alpha1.ReasonIssuerNotReady:          true,
+	v1alpha1.ReasonIssuanceFailed:          true,
+	v1alpha1.ReasonIssuedUnfit:             true,
 }
 
 // needsAPerson are the reasons of gates that do not open by themselves.

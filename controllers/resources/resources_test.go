@@ -3,6 +3,7 @@ package resources_test
 import (
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
@@ -156,6 +157,8 @@ func TestGolden(t *testing.T) {
 		"remedyjob": resources.RemedyJob(settings, resources.Remedy{
 			Node: "worker-1", NodeUID: "uid-of-worker-1", Cause: "cause", CertsDirectory: "/etc/containerd/certs.d", Restart: true,
 		}),
+		"certificate": resources.IssuedCertificate(plain(), settings, v1alpha1.IssuerReference{Group: v1alpha1.CertManagerGroup, Kind: "ClusterIssuer", Name: "corp-ca"},
+			resources.ServiceHosts(plain(), settings), []netip.Addr{netip.MustParseAddr("10.96.31.7"), netip.MustParseAddr("fd00::7")}, 2160*time.Hour),
 		"proxy-configmap": resources.ProxyConfigMap(plain(), settings, []byte("rendered\n")),
 		"node-configmap":  resources.NodeConfigMap(settings, []byte("rendered\n")),
 		"nodemirror":      resources.NodeMirror(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "worker-1", UID: "uid-of-worker-1"}}),

@@ -122,6 +122,9 @@ func TestWhatIsRefused(t *testing.T) {
 		"an external without a URL":         {"mode: Mirror", "mode: Mirror\n  endpoint: {type: External}", "spec.endpoint.external must be set"},
 		"a URL and a node port":             {"mode: Mirror", "mode: Mirror\n  endpoint: {type: NodePort, external: {url: 'https://a.example'}}", "must not be set otherwise"},
 		"a URL of another scheme":           {"mode: Mirror", "mode: Mirror\n  endpoint: {type: External, external: {url: 'http://a.example'}}", "must be of spec.endpoint.scheme"},
+		"an issuer over plain HTTP":         {"mode: Mirror", "mode: Mirror\n  endpoint: {scheme: HTTP, certificate: {issuerRef: {name: a}}}", "cannot be set with spec.endpoint.scheme HTTP"},
+		"an issuer without a name":          {"mode: Mirror", "mode: Mirror\n  endpoint: {certificate: {issuerRef: {kind: Issuer}}}", "issuerRef.name"},
+		"an issuer of no kind of theirs":    {"mode: Mirror", "mode: Mirror\n  endpoint: {certificate: {issuerRef: {name: a, kind: Certificate}}}", "kind must be Issuer or ClusterIssuer"},
 		"a URL with a path":                 {"mode: Mirror", "mode: Mirror\n  endpoint: {type: External, external: {url: 'https://a.example/v2'}}", "nothing behind it"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -214,6 +217,8 @@ func TestWhatIsAdmitted(t *testing.T) {
 		"plain HTTP":              {"mode: Mirror", "mode: Mirror\n  endpoint: {scheme: HTTP}"},
 		"a node port":             {"mode: Mirror", "mode: Mirror\n  endpoint: {type: NodePort}"},
 		"a URL":                   {"mode: Mirror", "mode: Mirror\n  endpoint: {type: External, external: {url: 'https://hub.example.com:8443'}}"},
+		"an issuer":               {"mode: Mirror", "mode: Mirror\n  endpoint: {certificate: {issuerRef: {name: a}}}"},
+		"an issuer of others":     {"mode: Mirror", "mode: Mirror\n  endpoint: {certificate: {issuerRef: {name: a, kind: PKI, group: pki.example.com}}}"},
 		"a URL of an address":     {"mode: Mirror", "mode: Mirror\n  endpoint: {type: External, scheme: HTTP, external: {url: 'http://[fd00::1]:5000'}}"},
 		"credentials for anyone": {
 			"  mirror:\n    upstreams: [{name: hub, url: \"https://registry-1.docker.io\"}]",

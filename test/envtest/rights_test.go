@@ -11,6 +11,7 @@ import (
 // rolesOfTheManager are the files with all that the manager may do, what an overlay adds included.
 var rolesOfTheManager = []string{
 	"rbac/manager-cluster-role.yaml", "rbac/manager-role.yaml", "rbac/manager-events-role.yaml", "remedies/role.yaml", "startup-taint/cluster-role.yaml",
+	"cert-manager/role.yaml", "cert-manager/cluster-role.yaml",
 }
 
 // unusedButNeeded are rights that no test makes use of, and why the manager has them all the same.

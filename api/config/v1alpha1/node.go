@@ -41,8 +41,8 @@ type NodeConfiguration struct {
 	// nodes that it selects. From 1s to 1m. Default: 2s.
 	ProbeInterval *metav1.Duration `json:"probeInterval,omitempty"`
 
-	// CABundle holds PEM certificates, one of which has signed the certificate of every hub with an https endpoint. It
-	// is one for all hubs, so that the file stays small. Default: none, and the node's own roots count.
+	// CABundle holds PEM certificates, one of which has signed the certificate of every hub with an https endpoint that has
+	// none of its own. It is one for all hubs, so that the file stays small. Default: none, and the node's own roots count.
 	CABundle string `json:"caBundle,omitempty"`
 
 	// Hubs, the oldest first: where two that select a node claim one host, the first has it.
@@ -75,6 +75,14 @@ type NodeHub struct {
 	// ClientCertificate is true when the hub lets in only who shows the nodes' client certificate. Needs an https
 	// endpoint. Default: false.
 	ClientCertificate bool `json:"clientCertificate,omitempty"`
+
+	// CABundle holds PEM certificates that nodes trust for this hub alone, beside those of the configuration: of who issues
+	// the hub's certificate in the operator's place. Needs an https endpoint. At most 32 KiB. Default: none.
+	CABundle string `json:"caBundle,omitempty"`
+
+	// CABundleRevision is the revision at which caBundle last changed, which is no change of the wiring: a node that reports
+	// it, or a later one, trusts what it says now. Default: 0, and it never changed.
+	CABundleRevision int64 `json:"caBundleRevision,omitempty"`
 
 	// DialTimeout is containerd's dial_timeout for the hub. Default: 1s.
 	DialTimeout *metav1.Duration `json:"dialTimeout,omitempty"`
@@ -143,6 +151,7 @@ func (h NodeHub) validate(field string) error {
 	if h.ClientCertificate && !strings.HasPrefix(h.Endpoint, "https:") {
 		errs = append(errs, fmt.Errorf("%s.clientCertificate: %s cannot ask for one: it needs https", field, h.Endpoint))
 	}
+	errs = append(errs, h.validateBundle(field))
 	switch h.Fallback {
 	case "", NodeFallbackUpstream, NodeFallbackNone:
 	default:

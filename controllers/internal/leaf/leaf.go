@@ -72,6 +72,22 @@ func (k Keeper) Keep(ctx context.Context, authorities pki.Authorities, wanted Wa
 	return Kept{Issued: due, Renewal: pki.Renewal(pair), Expiry: pair.Certificate.NotAfter, Changed: changed}, err
 }
 
+// Hold makes the Secret hold a certificate that somebody else's authority has signed, and the bundle of the operator's own.
+// It writes nothing when it does. live is the Secret as it is, of which it says when it last changed.
+func (k Keeper) Hold(ctx context.Context, authorities pki.Authorities, live *corev1.Secret, secret *corev1ac.SecretApplyConfiguration, issued pki.Issued, issuer string) (changed time.Time, err error) {
+	bundle, changed := authorities.Bundle(), Changed(live)
+	same := bytes.Equal(live.Data[corev1.TLSCertKey], issued.Certificate) && bytes.Equal(live.Data[pki.IssuerCAKey], issued.CA) &&
+		bytes.Equal(live.Data[configv1alpha1.BundleKey], bundle)
+	if !same || changed.IsZero() {
+		changed = k.Now
+	}
+	wanted := fill(secret, issued.Certificate, issued.Key, bundle, changed).
+		WithAnnotations(map[string]string{v1alpha1.AnnotationIssuer: issuer}).
+		WithData(map[string][]byte{pki.IssuerCAKey: issued.CA})
+	_, err = apply.Secret(ctx, k.Client, wanted)
+	return changed, err
+}
+
 func fill(secret *corev1ac.SecretApplyConfiguration, certificate, private, bundle []byte, changed time.Time) *corev1ac.SecretApplyConfiguration {
 	return secret.
 		WithType(corev1.SecretTypeTLS).

@@ -23,6 +23,8 @@ type Settings struct {
 type Holder struct {
 	// Certificate in PEM.
 	Certificate []byte
+	// Issued is true when somebody else's authority has signed the certificate.
+	Issued bool
 	// Bundle that is trusted, in PEM.
 	Bundle []byte
 	// Changed is when either was last changed.
@@ -112,7 +114,7 @@ func outlived(a Authorities, o Observed, s Settings, now time.Time) (Step, strin
 	switch {
 	case !slices.ContainsFunc(a.Previous, func(c *x509.Certificate) bool { return !expired(c) }):
 		return Drop, "the previous certificate authority has expired"
-	case o.settled(s, now, func(h Holder) bool { return holds(h, a.Current.Certificate) }):
+	case o.settled(s, now, func(h Holder) bool { return h.Issued || holds(h, a.Current.Certificate) }):
 		return Drop, "nothing is in use any more that the previous certificate authority signed"
 	}
 	return "", ""
