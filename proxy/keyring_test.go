@@ -46,8 +46,12 @@ func TestReplacedKeysAreTakenIntoForceAndThoseOfBeforeAreGoodStill(t *testing.T)
 	first, token := k.Sign(place, issued), k.SignToken("x")
 	await := func(what string, is func() bool) {
 		t.Helper()
-		for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(10 * time.Millisecond) {
-			if time.Now().After(deadline) {
+		deadline, again := time.After(20*time.Second), time.NewTicker(10*time.Millisecond)
+		defer again.Stop()
+		for !is() {
+			select {
+			case <-again.C:
+			case <-deadline:
 				t.Fatalf("%s: not in force", what)
 			}
 		}

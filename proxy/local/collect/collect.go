@@ -176,17 +176,28 @@ func (c *Collector) unlink(ctx context.Context, r store.Repository, unusedSince 
 			linked.add(d)
 			continue
 		}
-		err := c.Store.UnlinkUnused(ctx, r, d, unusedSince)
-		switch {
-		case err == nil:
-			n++
-		case errors.Is(err, store.ErrInUse):
-			linked.add(d)
-		case !errors.Is(err, store.ErrNotFound):
+		gone, err := c.unlinkOne(ctx, r, d, unusedSince, linked)
+		if err != nil {
 			return n, err
 		}
+		n += gone
 	}
 	return n, nil
+}
+
+// unlinkOne returns how many links it took away.
+func (c *Collector) unlinkOne(ctx context.Context, r store.Repository, d digest.Digest, unusedSince time.Time, linked set) (int64, error) {
+	err := c.Store.UnlinkUnused(ctx, r, d, unusedSince)
+	switch {
+	case err == nil:
+		return 1, nil
+	case errors.Is(err, store.ErrInUse):
+		linked.add(d)
+		return 0, nil
+	case errors.Is(err, store.ErrNotFound):
+		return 0, nil
+	}
+	return 0, err
 }
 
 // remove removes objects that no repository has.
