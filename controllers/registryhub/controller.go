@@ -38,6 +38,8 @@ type Reconciler struct {
 	EndpointOverlap time.Duration
 	// CertificateLifetime is how long a hub's certificate lives.
 	CertificateLifetime time.Duration
+
+	deletions deletions
 }
 
 // Reconcile observes, acts, and in the end writes the status once, if it changed.
@@ -48,6 +50,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	hub := &v1alpha1.RegistryHub{}
 	if err := r.Client.Get(ctx, request.NamespacedName, hub); err != nil {
 		if apierrors.IsNotFound(err) {
+			r.deletions.forget(request.Name)
 			return reconcile.Result{}, r.deleteOrphans(ctx, request.Name)
 		}
 		return reconcile.Result{}, err
