@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"net/url"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,11 +15,9 @@ import (
 type slowEtcd struct {
 	net.Listener
 
-	etcd  string
-	delay atomic.Int64
-
-	mu   sync.Mutex
-	open map[net.Conn]bool
+	etcd   string
+	delay  atomic.Int64
+	broken atomic.Bool
 }
 
 // putBetween has the API server of an environment reach its etcd by way of it.
@@ -33,7 +30,7 @@ func putBetween(environment *envtest.Environment) (*slowEtcd, error) {
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
-	s := &slowEtcd{Listener: listener, etcd: etcd, open: map[net.Conn]bool{}}
+	s := &slowEtcd{Listener: listener, etcd: etcd}
 	environment.ControlPlane.Etcd = &envtest.Etcd{URL: &url.URL{Scheme: "http", Host: etcd}}
 	environment.ControlPlane.GetAPIServer().Configure().Set("etcd-servers", "http://"+listener.Addr().String())
 	go s.serve()
@@ -52,15 +49,8 @@ func freeAddress() (string, error) {
 // what is watched is older than it could be.
 func (s *slowEtcd) slow(delay time.Duration) { s.delay.Store(int64(delay)) }
 
-// cut breaks the connections that are open, and says how many.
-func (s *slowEtcd) cut() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for connection := range s.open {
-		_ = connection.Close()
-	}
-	return len(s.open)
-}
+// breaks has each connection break, or no more, when something is asked over it. What was asked may have been heard or not.
+func (s *slowEtcd) breaks(breaks bool) { s.broken.Store(breaks) }
 
 // serve relays until the listener is closed.
 func (s *slowEtcd) serve() {
@@ -74,8 +64,6 @@ func (s *slowEtcd) serve() {
 }
 
 func (s *slowEtcd) relay(asking net.Conn) {
-	s.note(asking, true)
-	defer s.note(asking, false)
 	defer asking.Close()
 	etcd, err := net.Dial("tcp", s.etcd)
 	if err != nil {
@@ -83,30 +71,27 @@ func (s *slowEtcd) relay(asking net.Conn) {
 	}
 	defer etcd.Close()
 	go func() {
-		_, _ = io.Copy(held{asking, &s.delay}, etcd)
+		_, _ = io.Copy(held{asking, s, new(atomic.Bool)}, etcd)
 		_ = asking.Close()
 	}()
-	_, _ = io.Copy(held{etcd, &s.delay}, asking)
+	_, _ = io.Copy(held{etcd, s, &s.broken}, asking)
 }
 
-func (s *slowEtcd) note(connection net.Conn, open bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if delete(s.open, connection); open {
-		s.open[connection] = true
-	}
-}
-
-// held is a connection whose writes are held up.
+// held is a connection whose writes are held up, and after which it may break.
 type held struct {
 	io.Writer
 
-	delay *atomic.Int64
+	by     *slowEtcd
+	broken *atomic.Bool
 }
 
 func (h held) Write(data []byte) (int, error) {
-	if delay := time.Duration(h.delay.Load()); delay > 0 {
+	if delay := time.Duration(h.by.delay.Load()); delay > 0 {
 		<-time.After(delay)
 	}
-	return h.Writer.Write(data)
+	n, err := h.Writer.Write(data)
+	if err == nil && h.broken.Load() {
+		err = errBroken
+	}
+	return n, err
 }

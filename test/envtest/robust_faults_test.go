@@ -40,6 +40,7 @@ type faults struct {
 	mu      sync.Mutex
 	counted map[string]int
 	met     int
+	failed  int
 	dead    bool
 }
 
@@ -69,7 +70,17 @@ func (f *faults) send(next http.RoundTripper, request *http.Request) (*http.Resp
 		return lose(next, request)
 	case done:
 	}
-	return next.RoundTrip(request)
+	response, err := next.RoundTrip(request)
+	if request.Context().Err() == nil && (err != nil || response.StatusCode >= http.StatusInternalServerError) {
+		f.fail()
+	}
+	return response, err
+}
+
+func (f *faults) fail() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.failed++
 }
 
 func (f *faults) decide(request *http.Request) fault {
@@ -99,6 +110,13 @@ func (f *faults) meetings() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.met
+}
+
+// failures is how many requests failed though they met no fault.
+func (f *faults) failures() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.failed
 }
 
 // lose sends a request, and loses the answer.

@@ -22,6 +22,7 @@ type supervised struct {
 	ending  bool
 	ended   int
 	met     int
+	failed  int
 }
 
 // manageWith replaces the suite's manager by one that meets faults, until the test ends.
@@ -117,7 +118,7 @@ func (s *supervised) running() (*process, *faults) {
 func (s *supervised) hasEnded() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.met, s.ended = s.met+s.faults.meetings(), s.ended+1
+	s.met, s.failed, s.ended = s.met+s.faults.meetings(), s.failed+s.faults.failures(), s.ended+1
 	s.faults = &faults{}
 	return s.ending
 }
@@ -145,6 +146,13 @@ func (s *supervised) replacements() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.ended
+}
+
+// failures is how many requests failed though they met no fault, of all managers so far.
+func (s *supervised) failures() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failed + s.faults.failures()
 }
 
 // meetings is how many writes met a fault, of all managers so far.

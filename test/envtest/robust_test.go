@@ -71,8 +71,9 @@ type trouble struct {
 	of func(n int) fault
 	// begin is called before a hub's life begins, and amid whenever something in it has just begun; nil for nothing.
 	begin, amid func(w *world, manager *supervised)
-	// writes is how many writes meet a fault at least, and managers how many end before the last.
-	writes, managers int
+	// writes is how many writes meet a fault at least, failures how many requests fail by themselves, and managers how many
+	// end before the last.
+	writes, failures, managers int
 }
 
 var troubles = map[string]trouble{
@@ -81,7 +82,7 @@ var troubles = map[string]trouble{
 	"the answer to every other write is lost":                 {of: everyOther(unanswered), writes: 10},
 	"every other write meets a conflict":                      {of: everyOther(conflicting), writes: 10},
 	"the API server has trouble with the first of all writes": {of: first(failing), writes: 10},
-	"the API server is killed and started again":              {amid: func(w *world, _ *supervised) { w.restartAPIServer() }},
+	"the API server is killed and started again":              {amid: func(w *world, _ *supervised) { w.restartAPIServer() }, failures: 3},
 	"the leader changes, and each one's clock is an hour from the right time, to the other side": {
 		amid: func(_ *world, manager *supervised) { manager.replaceAskew() }, managers: 3,
 	},
@@ -90,7 +91,12 @@ var troubles = map[string]trouble{
 			etcd.slow(25 * time.Millisecond)
 			w.t.Cleanup(func() { etcd.slow(0) })
 		},
-		amid: func(w *world, _ *supervised) { w.Expect(etcd.cut()).To(BeNumerically(">", 10), "connections") },
+		amid: func(w *world, manager *supervised) {
+			failures := manager.failures()
+			etcd.breaks(true)
+			defer etcd.breaks(false)
+			w.Eventually(manager.failures).Should(BeNumerically(">", failures), "the manager hears of it")
+		},
 	},
 	"somebody deletes what the manager made": {amid: func(w *world, _ *supervised) { w.deleteMost("robust") }},
 }
@@ -161,8 +167,9 @@ func (w *world) livesAsCleanly(clean lived, trouble trouble) {
 		return nil
 	})
 	w.Expect(manager.meetings()).To(BeNumerically(">=", trouble.writes), "writes met the fault")
+	w.Expect(manager.failures()).To(BeNumerically(">=", trouble.failures), "requests failed")
 	w.Expect(manager.replacements()).To(BeNumerically(">=", trouble.managers), "managers ended")
-	w.t.Logf("%d writes met the fault, %d managers ended", manager.meetings(), manager.replacements())
+	w.t.Logf("%d writes met the fault, %d requests failed by themselves, %d managers ended", manager.meetings(), manager.failures(), manager.replacements())
 }
 
 // actOut plays the others once more, who go on until a state is reached.
