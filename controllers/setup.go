@@ -41,6 +41,8 @@ type Options struct {
 	// LeaderElection lets one of several managers work at a time.
 	LeaderElection bool
 	Logger         logr.Logger
+	// Now is the clock of all reconcilers. Default: time.Now.
+	Now func() time.Time
 }
 
 // NewManager makes the manager with every reconciler in it.
@@ -73,7 +75,11 @@ func NewManager(cluster *rest.Config, configuration *configv1alpha1.OperatorConf
 	if err != nil {
 		return nil, fmt.Errorf("making the manager: %w", err)
 	}
-	return mgr, setup(mgr, configuration)
+	now := options.Now
+	if now == nil {
+		now = time.Now
+	}
+	return mgr, setup(mgr, configuration, now)
 }
 
 // cacheOptions keeps the cache to the operator's own namespace, and to what is read of Nodes, Pods and DaemonSets.
@@ -99,7 +105,7 @@ func slimPod(object any) (any, error) {
 	return nodes.Slim(object)
 }
 
-func setup(mgr manager.Manager, configuration *configv1alpha1.OperatorConfiguration) error {
+func setup(mgr manager.Manager, configuration *configv1alpha1.OperatorConfiguration, now func() time.Time) error {
 	settings := resources.Settings{Namespace: configuration.Namespace, Image: configuration.Image, ImagePullSecrets: configuration.ImagePullSecrets}
 	installation := nodes.NewInstallation(mgr.GetClient(), configuration.Namespace)
 	reports := proxies.NewReports()
@@ -108,14 +114,14 @@ func setup(mgr manager.Manager, configuration *configv1alpha1.OperatorConfigurat
 		return fmt.Errorf("adding the manager's metrics: %w", err)
 	}
 	overview := &nodes.Overview{
-		Client: mgr.GetClient(), Namespace: configuration.Namespace, Now: time.Now, Grace: configuration.NodeGracePeriod.Duration,
+		Client: mgr.GetClient(), Namespace: configuration.Namespace, Now: now, Grace: configuration.NodeGracePeriod.Duration,
 	}
 	reconcilers := []interface{ SetupWithManager(ctrl.Manager) error }{
 		&registryhub.Reconciler{
 			Client:          mgr.GetClient(),
 			Live:            mgr.GetAPIReader(),
 			Events:          mgr.GetEventRecorder("registryhub"),
-			Now:             time.Now,
+			Now:             now,
 			Reports:         reports,
 			Overview:        overview,
 			Settings:        settings,
@@ -127,15 +133,15 @@ func setup(mgr manager.Manager, configuration *configv1alpha1.OperatorConfigurat
 			CertificateOverlap:  configuration.Certificates.Overlap.Duration,
 		},
 		&certificates.Reconciler{
-			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("registryhub"), Now: time.Now,
+			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("registryhub"), Now: now,
 			Installation: installation, Settings: settings, Certificates: configuration.Certificates, Metrics: told,
 		},
-		&proxies.Reconciler{Client: mgr.GetClient(), Proxies: proxies.NewClient(), Reports: reports, Now: time.Now},
+		&proxies.Reconciler{Client: mgr.GetClient(), Proxies: proxies.NewClient(), Reports: reports, Now: now},
 		&nodes.AgentReconciler{
 			Client: mgr.GetClient(), Installation: installation, Settings: settings, Agent: configuration.NodeAgent,
 		},
 		&nodes.ConfigurationReconciler{
-			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Installation: installation, Settings: settings, Now: time.Now,
+			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Installation: installation, Settings: settings, Now: now,
 		},
 		&nodes.MirrorReconciler{Client: mgr.GetClient()},
 		&nodes.OverviewReconciler{Overview: overview},
@@ -143,12 +149,12 @@ func setup(mgr manager.Manager, configuration *configv1alpha1.OperatorConfigurat
 	if taint := configuration.StartupTaint; taint != nil {
 		reconcilers = append(reconcilers, &nodes.TaintReconciler{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("registryhub"),
-			Now: time.Now, Overview: overview, Timeout: taint.Timeout.Duration,
+			Now: now, Overview: overview, Timeout: taint.Timeout.Duration,
 		})
 	}
 	if mode := configuration.Remedy; mode != configv1alpha1.RemedyModeReport {
 		reconcilers = append(reconcilers, &remedies.Reconciler{
-			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("registryhub"), Now: time.Now,
+			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("registryhub"), Now: now,
 			Settings: settings, Mode: mode, CertsDirectory: configuration.NodeAgent.CertsDirectory,
 		})
 	}

@@ -40,6 +40,8 @@ type Reconciler struct {
 	CertificateLifetime time.Duration
 	// CertificateOverlap is how long nodes go on to trust who signed a certificate that was replaced.
 	CertificateOverlap time.Duration
+
+	deletions deletions
 }
 
 // Reconcile observes, acts, and in the end writes the status once, if it changed.
@@ -50,6 +52,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	hub := &v1alpha1.RegistryHub{}
 	if err := r.Client.Get(ctx, request.NamespacedName, hub); err != nil {
 		if apierrors.IsNotFound(err) {
+			r.deletions.forget(request.Name)
 			return reconcile.Result{}, r.deleteOrphans(ctx, request.Name)
 		}
 		return reconcile.Result{}, err

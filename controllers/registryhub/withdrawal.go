@@ -31,7 +31,7 @@ func (r *Reconciler) withdraw(ctx context.Context, s *scope) error {
 	if s.awaited, err = r.awaitedForWithdrawal(ctx, s); err != nil {
 		return err
 	}
-	patience := s.hub.DeletionTimestamp.Add(r.WithdrawTimeout).Sub(s.now)
+	patience := r.WithdrawTimeout - r.deletions.lasts(s.hub, s.now)
 	forced := s.hub.Annotations[v1alpha1.AnnotationForceDelete] == "true"
 	if len(s.awaited) > 0 && patience > 0 && !forced {
 		s.requeueIn(min(withdrawalPeriod, patience))

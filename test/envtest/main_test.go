@@ -48,6 +48,9 @@ var (
 	observed *witness
 	operator *process
 	judges   *gitops.Judges
+	// The parts of the cluster that tests make trouble with.
+	server *apiServer
+	etcd   *slowEtcd
 )
 
 func TestMain(m *testing.M) {
@@ -78,6 +81,14 @@ func run(m *testing.M) (code int, err error) {
 	}
 	defer func() { err = errors.Join(err, requests.remove()) }()
 	environment.ControlPlane.GetAPIServer().Configure().Set("service-cluster-ip-range", "10.0.0.0/16,fd00:10::/112")
+	if server, err = makeMortal(environment); err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, server.remove()) }()
+	if etcd, err = putBetween(environment); err != nil {
+		return 1, err
+	}
+	defer etcd.Close()
 	if cluster, err = environment.Start(); err != nil {
 		return 1, fmt.Errorf("starting kube-apiserver and etcd: %w", err)
 	}
@@ -87,7 +98,11 @@ func run(m *testing.M) (code int, err error) {
 	}
 	defer observed.stop()
 	defer func() { err = errors.Join(err, operator.stop()) }()
-	if code = m.Run(); code != 0 || flag.Lookup("test.run").Value.String() != "" {
+	code = m.Run()
+	if panics := counted("controller_runtime_reconcile_panics_total"); panics > 0 {
+		return 1, fmt.Errorf("%.0f reconciles panicked: VERBOSE=1 shows them", panics)
+	}
+	if code != 0 || flag.Lookup("test.run").Value.String() != "" {
 		return code, nil
 	}
 	return 0, checkTheWhole(requests)
@@ -149,18 +164,37 @@ type process struct {
 // startOperator starts the manager as its ServiceAccount, so that a right that its manifests lack is missed. What is more
 // than usual in its configuration comes as lines.
 func startOperator(log logr.Logger, more ...string) (*process, error) {
+	return startOperatorIn(surroundings{patience: patience}, log, more...)
+}
+
+// surroundings are what is peculiar about where a manager runs.
+type surroundings struct {
+	// between stands between it and the API server; nil for nothing.
+	between func(next http.RoundTripper) http.RoundTripper
+	// skew is how far its clock is ahead of the API server's.
+	skew time.Duration
+	// patience is its withdrawTimeout.
+	patience time.Duration
+}
+
+func (s surroundings) now() time.Time { return time.Now().Add(s.skew) }
+
+func startOperatorIn(where surroundings, log logr.Logger, more ...string) (*process, error) {
 	config := rest.CopyConfig(cluster)
 	config.Impersonate.UserName = managerUser
 	config.Impersonate.Groups = []string{"system:serviceaccounts", "system:serviceaccounts:" + namespace, "system:authenticated"}
 	p := &process{done: make(chan error, 1), log: log}
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return line{process: p, next: next} })
+	if where.between != nil {
+		config.Wrap(where.between)
+	}
 	configuration, err := configv1alpha1.DecodeOperatorConfiguration([]byte(fmt.Sprintf(
 		"apiVersion: config.registryhub.io/v1alpha1\nkind: OperatorConfiguration\nimage: %s\nnodeGracePeriod: %s\nwithdrawTimeout: %s\n",
-		image, grace, patience) + strings.Join(more, "\n")))
+		image, grace, where.patience) + strings.Join(more, "\n")))
 	if err != nil {
 		return nil, err
 	}
-	mgr, err := controllers.NewManager(config, configuration, controllers.Options{MetricsAddress: "0", HealthAddress: "0", LeaderElection: true, Logger: log})
+	mgr, err := controllers.NewManager(config, configuration, controllers.Options{MetricsAddress: "0", HealthAddress: "0", LeaderElection: true, Logger: log, Now: where.now})
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,8 +24,9 @@ import (
 
 // witness sees every status of every hub that the suite brings about, and holds it to the invariants.
 type witness struct {
-	watching watch.Interface
-	done     chan struct{}
+	client  client.WithWatch
+	stopped chan struct{}
+	done    chan struct{}
 
 	mu         sync.Mutex
 	last       map[string]*v1alpha1.RegistryHub
@@ -39,32 +41,71 @@ func watchHubs() (*witness, error) {
 	if err != nil {
 		return nil, err
 	}
-	watching, err := watcher.Watch(context.Background(), &v1alpha1.RegistryHubList{})
-	if err != nil {
-		return nil, err
-	}
 	table, err := gitops.ReadTable("../../docs/conditions.md")
 	if err != nil {
 		return nil, err
 	}
 	w := &witness{
-		watching: watching, done: make(chan struct{}),
+		client: watcher, stopped: make(chan struct{}), done: make(chan struct{}),
 		last: map[string]*v1alpha1.RegistryHub{}, table: table, states: map[gitops.State]int{},
 	}
-	go w.run()
+	watching, err := w.watch()
+	if err != nil {
+		return nil, err
+	}
+	go w.run(watching)
 	return w, nil
 }
 
 func (w *witness) stop() {
-	w.watching.Stop()
+	close(w.stopped)
 	<-w.done
 }
 
-func (w *witness) run() {
+func (w *witness) watch() (watch.Interface, error) {
+	return w.client.Watch(context.Background(), &v1alpha1.RegistryHubList{})
+}
+
+// run looks on until it is stopped. Watches end when the API server does, or when a kind of objects is changed.
+func (w *witness) run(watching watch.Interface) {
 	defer close(w.done)
-	for event := range w.watching.ResultChan() {
-		if hub, isHub := event.Object.(*v1alpha1.RegistryHub); isHub && event.Type != watch.Deleted {
-			w.see(hub)
+	for w.look(watching) {
+		for again, err := w.watch(); ; again, err = w.watch() {
+			if err == nil {
+				watching = again
+				w.missed()
+				break
+			}
+			select {
+			case <-w.stopped:
+				return
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
+	}
+}
+
+// missed forgets what hubs were like: who knows what they were meanwhile.
+func (w *witness) missed() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	clear(w.last)
+}
+
+// look sees what a watch shows, and says whether there is more to see when that has ended.
+func (w *witness) look(watching watch.Interface) bool {
+	defer watching.Stop()
+	for {
+		select {
+		case <-w.stopped:
+			return false
+		case event, more := <-watching.ResultChan():
+			if !more {
+				return true
+			}
+			if hub, isHub := event.Object.(*v1alpha1.RegistryHub); isHub && event.Type != watch.Deleted {
+				w.see(hub)
+			}
 		}
 	}
 }

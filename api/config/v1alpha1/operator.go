@@ -47,7 +47,8 @@ type OperatorConfiguration struct {
 	// counted, so that a roll-out does not flap status. Default: 60s.
 	NodeGracePeriod *metav1.Duration `json:"nodeGracePeriod,omitempty"`
 
-	// WithdrawTimeout is how long a deleted hub waits for Ready nodes that still report it. Default: 5m.
+	// WithdrawTimeout is how long a deleted hub waits for Ready nodes that still report it, from when the manager that leads
+	// first saw it deleted. Default: 5m.
 	WithdrawTimeout *metav1.Duration `json:"withdrawTimeout,omitempty"`
 
 	// EndpointOverlap is how long a hub that has moved, as to another scheme, is served where it was, once nodes are told of
