@@ -113,7 +113,7 @@ func image(t *testing.T) (dir, digest string) {
 // newHome is a directory for what a program keeps. Its name is short, since podman takes no other.
 func newHome(t *testing.T) string {
 	t.Helper()
-	home, err := os.MkdirTemp("", "c")
+	home, err := os.MkdirTemp("", "c") //nolint:usetesting // a test's own is named after the test
 	must(t, err)
 	t.Cleanup(func() { must(t, os.RemoveAll(home)) })
 	must(t, os.WriteFile(filepath.Join(home, "auth.json"), []byte("{}"), 0o600))
