@@ -29,6 +29,7 @@ type registryEngine struct {
 	keys     *keyring
 	room     *room
 	guard    guard
+	rules    atomic.Pointer[local.Rules]
 	// collector is nil where the store cannot be collected.
 	collector *collect.Collector
 	logger    logr.Logger
@@ -69,7 +70,7 @@ func newRegistryEngine(cfg *config.ProxyConfiguration, content store.Store, upke
 		e.collector = collect.New(collect.Options{Hub: cfg.Hub, Store: collected, Logger: logger, Metrics: figures})
 	}
 	e.registry = local.New(local.Options{
-		Hub: cfg.Hub, Store: content, Keys: keys, Guard: &e.guard, Full: e.room.isShort, Failed: upkeep.failed, Logger: logger, Metrics: figures,
+		Hub: cfg.Hub, Store: content, Keys: keys, Guard: &e.guard, Rules: func() local.Rules { return *e.rules.Load() }, Full: e.room.isShort, Failed: upkeep.failed, Logger: logger, Metrics: figures,
 	})
 	return e, nil
 }
@@ -87,6 +88,11 @@ func (e *registryEngine) configure(cfg *config.ProxyConfiguration) error {
 		}
 		policy.Accounts = accounts
 	}
+	immutable, err := cfg.Local.CompileImmutableTags("local.immutableTags")
+	if err != nil {
+		return err
+	}
+	e.rules.Store(&local.Rules{Immutable: immutable, Sparse: cfg.Local.Sparse})
 	e.guard.policy.Store(policy)
 	return nil
 }

@@ -8,7 +8,7 @@ func TestFamiliesAreChosenByName(t *testing.T) {
 		only string
 		want int
 	}{
-		"none named are all":      {"", 13},
+		"none named are all":      {"", 14},
 		"two":                     {"hits,cold", 2},
 		"one that does not exist": {"hits,nothing", -1},
 	}

@@ -26,12 +26,32 @@ func (c call) serveBlob() (err error) {
 	if err != nil {
 		return err
 	}
+	if c.redirect(d, object) {
+		return nil
+	}
 	answer.BlobHeader(c.w, d, p)
 	if c.r.Method == http.MethodHead || p.Length() == 0 {
 		return nil
 	}
 	_, err = answer.Send(c.r.Context(), c.w, object, p.First, p.Length())
 	return err
+}
+
+// redirect sends a client to where an object is, if it is to be sent there.
+func (c call) redirect(d digest.Digest, object store.Object) bool {
+	located, ok := object.(store.Located)
+	if !ok || c.r.Method != http.MethodGet {
+		return false
+	}
+	location, err := located.Location(c.r.Context())
+	if err != nil || location == "" {
+		return false // it is sent from here
+	}
+	c.w.Header().Set("Location", location)
+	c.w.Header().Set("Docker-Content-Digest", d.String())
+	c.w.Header().Set("Content-Length", "0")
+	c.w.WriteHeader(http.StatusTemporaryRedirect)
+	return true
 }
 
 // open opens an object that the repository has.

@@ -12,6 +12,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,7 +46,19 @@ type Keys interface {
 	Check(place ticket.Place, text string, now time.Time) (ticket.Ticket, error)
 }
 
-// Options of a Registry. All fields are required, except Now, Full and Failed.
+// Rules of what is taken.
+type Rules struct {
+	// Immutable are for the whole of "<repository>:<tag>": a tag that one matches is given once.
+	Immutable []*regexp.Regexp
+	// Sparse takes manifests some of whose children are not there.
+	Sparse bool
+}
+
+func (r Rules) immutable(repository, tag string) bool {
+	return slices.ContainsFunc(r.Immutable, func(match *regexp.Regexp) bool { return match.MatchString(repository + ":" + tag) })
+}
+
+// Options of a Registry. All fields are required, except Now, Rules, Full and Failed.
 type Options struct {
 	// Hub is the hub's name, for logs and for the URLs of uploads.
 	Hub string
@@ -54,6 +68,8 @@ type Options struct {
 	Keys Keys
 	// Guard says who may do what.
 	Guard Guard
+	// Rules are asked anew for each push. Default: none.
+	Rules func() Rules
 	// Full reports whether there is no room, so that nothing new is taken. Default: there always is.
 	Full func() bool
 	// Failed is called whenever the store failed (store.ErrFailing), with the error. It must not wait. Default: nobody is
@@ -76,6 +92,9 @@ type Registry struct {
 func New(options Options) *Registry {
 	if options.Now == nil {
 		options.Now = time.Now
+	}
+	if options.Rules == nil {
+		options.Rules = func() Rules { return Rules{} }
 	}
 	if options.Full == nil {
 		options.Full = func() bool { return false }

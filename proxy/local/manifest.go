@@ -54,6 +54,9 @@ func (c call) manifest() (store.Link, error) {
 
 // putManifest keeps a manifest byte for byte: itself, what lists it for its subject, its link, its tag.
 func (c call) putManifest() error {
+	if c.Full() {
+		return full(nil)
+	}
 	body, err := c.manifestBody()
 	if err != nil {
 		return err
@@ -66,9 +69,6 @@ func (c call) putManifest() error {
 	if err != nil {
 		return err
 	}
-	if c.Full() {
-		return full(nil)
-	}
 	want := c.Reference.Digest()
 	if !c.Reference.IsDigest() {
 		want = digest.FromBytes(body)
@@ -77,19 +77,26 @@ func (c call) putManifest() error {
 	if err != nil {
 		return err
 	}
-	if err := c.claim(manifest); err != nil {
-		return err
-	}
-	if err := c.keep(manifest, proof, body); err != nil {
-		return err
-	}
-	if err := c.tag(tags, want, manifest.MediaType); err != nil {
+	if err := c.take(manifest, proof, body, tags); err != nil {
 		return err
 	}
 	if manifest.Subject != nil {
 		c.w.Header().Set(distspec.HeaderSubject, manifest.Subject.Digest.String())
 	}
 	return c.created(distspec.KindManifest, c.Reference, want)
+}
+
+func (c call) take(manifest distspec.Manifest, proof store.Proof, body []byte, tags []string) error {
+	if err := c.mayTag(tags, proof.Digest()); err != nil {
+		return err
+	}
+	if err := c.claim(manifest); err != nil {
+		return err
+	}
+	if err := c.keep(manifest, proof, body); err != nil {
+		return err
+	}
+	return c.tag(tags, proof.Digest(), manifest.MediaType)
 }
 
 func (c call) keep(manifest distspec.Manifest, proof store.Proof, body []byte) error {
@@ -118,10 +125,8 @@ func (c call) keep(manifest distspec.Manifest, proof store.Proof, body []byte) e
 // tag has tags name the manifest.
 func (c call) tag(tags []string, d digest.Digest, mediaType string) error {
 	for _, tag := range tags {
-		err := c.Store.SetTag(c.r.Context(), c.repository, tag, store.Tag{
-			Digest: d, MediaType: mediaType, Effective: c.repository.Name, ValidatedAt: c.Now(),
-		})
-		if err != nil {
+		entry := store.Tag{Digest: d, MediaType: mediaType, Effective: c.repository.Name, ValidatedAt: c.Now()}
+		if err := c.setTag(tag, entry); err != nil {
 			return err
 		}
 		if c.Reference.IsDigest() {
@@ -129,6 +134,42 @@ func (c call) tag(tags []string, d digest.Digest, mediaType string) error {
 		}
 	}
 	return nil
+}
+
+// mayTag refuses early what could only be refused when all is kept.
+func (c call) mayTag(tags []string, d digest.Digest) error {
+	for _, tag := range tags {
+		given, err := c.Store.Tag(c.r.Context(), c.repository, tag)
+		if err == nil && given.Digest != d && c.Rules().immutable(c.Repository, tag) {
+			return immutable(tag, given.Digest)
+		}
+	}
+	return nil
+}
+
+func immutable(tag string, d digest.Digest) error {
+	return distspec.NewError(http.StatusConflict, distspec.CodeDenied,
+		"the tag "+tag+" is immutable here and names "+d.String()+": push under another, or delete it first")
+}
+
+// setTag moves a tag, or gives one that cannot be moved.
+func (c call) setTag(tag string, entry store.Tag) error {
+	ctx := c.r.Context()
+	if !c.Rules().immutable(c.Repository, tag) {
+		return c.Store.SetTag(ctx, c.repository, tag, entry)
+	}
+	err := c.writable.GiveTag(ctx, c.repository, tag, entry)
+	if !errors.Is(err, store.ErrExists) {
+		return err
+	}
+	given, err := c.Store.Tag(ctx, c.repository, tag)
+	switch {
+	case err != nil:
+		return err
+	case given.Digest == entry.Digest:
+		return nil
+	}
+	return immutable(tag, given.Digest)
 }
 
 // manifestBody reads no more than a manifest may have.
@@ -143,10 +184,11 @@ func (c call) manifestBody() ([]byte, error) {
 
 // claim sees that the repository has what a manifest names, and keeps it from being collected before the manifest is there.
 func (c call) claim(manifest distspec.Manifest) error {
+	sparse := c.Rules().Sparse
 	for _, one := range append(manifest.Blobs[:len(manifest.Blobs):len(manifest.Blobs)], manifest.Manifests...) {
 		err := c.writable.Renew(c.r.Context(), c.repository, one.Digest)
-		if errors.Is(err, store.ErrNotFound) && len(one.URLs) > 0 {
-			continue // it is somewhere else
+		if errors.Is(err, store.ErrNotFound) && (len(one.URLs) > 0 || sparse) {
+			continue // it is somewhere else, or nowhere
 		}
 		if errors.Is(err, store.ErrNotFound) {
 			return &distspec.Error{

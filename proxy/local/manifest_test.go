@@ -1,7 +1,9 @@
 package local_test
 
 import (
+	"context"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -9,6 +11,8 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/registryhub/registryhub/proxy/distspec"
+	"github.com/registryhub/registryhub/proxy/local"
+	"github.com/registryhub/registryhub/proxy/store"
 )
 
 func TestAManifestIsServedAsItWasPushed(t *testing.T) {
@@ -181,4 +185,56 @@ func TestAManifestIsGivenTagsByItsDigest(t *testing.T) {
 	r.putManifest("app", d+"?tag=.x", manifest).is(t, http.StatusBadRequest)
 	r.putManifest("app", d+"?"+strings.Repeat("tag=x&", distspec.MaxTags+1), manifest).is(t, http.StatusBadRequest)
 	r.do("GET", "/v2/app/manifests/"+d, "").is(t, http.StatusNotFound)
+}
+
+func TestAnImmutableTagIsGivenOnce(t *testing.T) {
+	r := newRig(t, withRules(local.Rules{Immutable: []*regexp.Regexp{regexp.MustCompile(`^(?:team/.*:v[0-9.]+)$`)}}))
+	one := r.pushImage("team/app", "v1.0", "one", nil)
+	r.putManifest("team/app", "v1.0", one).is(t, http.StatusCreated)
+	r.pushBlob("team/app", "{}")
+	two := image("{}", nil, nil)
+	refused := r.putManifest("team/app", "v1.0", two).is(t, http.StatusConflict, distspec.CodeDenied)
+	if !strings.Contains(refused.body, digest.FromString(one).String()) {
+		t.Errorf("it is not said what the tag names: %s", refused.body)
+	}
+	r.do("GET", "/v2/team/app/manifests/"+digest.FromString(two).String(), "").is(t, http.StatusNotFound)
+	r.putManifest("team/app", digest.FromString(two).String()+"?tag=v1.0", two).is(t, http.StatusConflict, distspec.CodeDenied)
+	if got := r.do("GET", "/v2/team/app/manifests/v1.0", "").is(t, http.StatusOK); got.body != one {
+		t.Errorf("got %s", got.body)
+	}
+	r.putManifest("team/app", "latest", one).is(t, http.StatusCreated)
+	r.putManifest("team/app", "latest", two).is(t, http.StatusCreated)
+	r.do("DELETE", "/v2/team/app/manifests/v1.0", "").is(t, http.StatusAccepted)
+	r.putManifest("team/app", "v1.0", two).is(t, http.StatusCreated)
+}
+
+func TestAManifestMayBeSparseWhereThatIsSaid(t *testing.T) {
+	index := encode(map[string]any{"schemaVersion": 2, "mediaType": distspec.MediaTypeIndex, "manifests": []any{descriptor(distspec.MediaTypeManifest, "missing")}})
+	for sparse, want := range map[bool]int{true: http.StatusCreated, false: http.StatusNotFound} {
+		r := newRig(t, withRules(local.Rules{Sparse: sparse}))
+		r.do("PUT", "/v2/app/manifests/v1", index, "Content-Type: "+distspec.MediaTypeIndex).is(t, want)
+		r.putManifest("app", "v2", image("{}", []string{"layer"}, nil)).is(t, want)
+	}
+}
+
+// located is a store whose objects are somewhere else.
+type located struct{ store.Registry }
+
+type locatedObject struct{ store.Object }
+
+func (locatedObject) Location(context.Context) (string, error) {
+	return "https://bucket.example/object", nil
+}
+
+func (l located) Open(ctx context.Context, d digest.Digest) (store.Object, error) {
+	object, err := l.Registry.Open(ctx, d)
+	return locatedObject{object}, err
+}
+
+func TestAClientIsSentToWhereABlobIs(t *testing.T) {
+	r := newRig(t, func(o *local.Options) { o.Store = located{o.Store.(store.Registry)} })
+	at := "/v2/app/blobs/" + r.pushBlob("app", content).String()
+	r.do("GET", at, "").is(t, http.StatusTemporaryRedirect).has(t, "Location", "https://bucket.example/object")
+	r.do("HEAD", at, "").is(t, http.StatusOK).has(t, "Content-Length", "21")
+	r.do("GET", "/v2/app/blobs/"+digest.FromString("none").String(), "").is(t, http.StatusNotFound)
 }

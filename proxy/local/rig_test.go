@@ -182,6 +182,10 @@ func (r *rig) putManifest(repository, reference, manifest string) reply {
 
 func withNow(now func() time.Time) option { return func(o *local.Options) { o.Now = now } }
 
+func withRules(rules local.Rules) option {
+	return func(o *local.Options) { o.Rules = func() local.Rules { return rules } }
+}
+
 // readOnly hides that a store can be pushed to.
 type readOnly struct{ store.Store }
 

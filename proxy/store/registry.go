@@ -66,6 +66,10 @@ type Catalog interface {
 	// TagNames returns the names of a repository's tags, in no order.
 	TagNames(ctx context.Context, repository Repository) ([]string, error)
 
+	// GiveTag is SetTag of a tag that is not there, durably before it returns. ErrExists: it is there, and stays as it is. Of
+	// many who give one at once, one does.
+	GiveTag(ctx context.Context, repository Repository, tag string, entry Tag) error
+
 	// WalkRepositories yields every repository that has, or ever had, a link or a tag, in no order. It ends with the context,
 	// and with the first error of yield.
 	WalkRepositories(ctx context.Context, yield func(Repository) error) error

@@ -3,6 +3,7 @@ package v1alpha1
 import (
 	"errors"
 	"fmt"
+	"regexp"
 )
 
 // The files of a directory of a registry's keys.
@@ -22,6 +23,28 @@ type LocalConfiguration struct {
 
 	// Access says who may pull and push. Required.
 	Access LocalAccess `json:"access"`
+
+	// ImmutableTags are RE2 expressions for the whole of "<repository>:<tag>", such as "team/.*:v[0-9.]+". A tag that one of
+	// them matches is given once, and names the same manifest until it is deleted. Default: none, and every tag can be moved.
+	ImmutableTags []string `json:"immutableTags,omitempty"`
+
+	// Sparse takes manifests some of whose children were not pushed, such as an index of more platforms than a team
+	// builds. Default: false, and they are refused.
+	Sparse bool `json:"sparse,omitempty"`
+}
+
+// CompileImmutableTags compiles the expressions; field is their own path, which errors begin with.
+func (c *LocalConfiguration) CompileImmutableTags(field string) ([]*regexp.Regexp, error) {
+	var errs []error
+	expressions := make([]*regexp.Regexp, 0, len(c.ImmutableTags))
+	for i, text := range c.ImmutableTags {
+		expression, err := anchored(text)
+		if err != nil {
+			err = fmt.Errorf("%s[%d]: %q is not a regular expression of RE2: %w", field, i, text, err)
+		}
+		expressions, errs = append(expressions, expression), append(errs, err)
+	}
+	return expressions, errors.Join(errs...)
 }
 
 // LocalAccess says who may pull from a registry and push to it.
@@ -54,5 +77,6 @@ func (c *LocalConfiguration) validate(field string) error {
 	default:
 		return fmt.Errorf("%s.access.anonymous: %q is none of None, Pull and Push", field, c.Access.Anonymous)
 	}
-	return nil
+	_, err := c.CompileImmutableTags(field + ".immutableTags")
+	return err
 }

@@ -44,6 +44,8 @@ type Place struct {
 	Tree string
 	// TLS has clients served over it, with a certificate that is made for it.
 	TLS bool
+	// Push makes it a registry that anybody may push to, and not a cache.
+	Push bool
 	// Authority issues it. Default: one that is made for it.
 	Authority *pki.Authority
 	// IP of loopback to listen at. Default: 127.0.0.1.

@@ -20,15 +20,16 @@ func (s *Server) ours(ctx context.Context) error {
 	if s.place.TLS {
 		listen.TLS = &config.ListenTLS{CertificateDirectory: s.place.Directory}
 	}
-	data, err := config.Encode(&config.ProxyConfiguration{
-		Hub:    "bench",
-		Listen: listen,
-		Store:  config.StoreConfiguration{Directory: s.cache()},
-		Mirror: &config.MirrorConfiguration{Hosts: []config.MirrorHost{{
+	file := &config.ProxyConfiguration{Hub: "bench", Listen: listen, Store: config.StoreConfiguration{Directory: s.cache()}}
+	if s.place.Push {
+		file.Local = &config.LocalConfiguration{Access: config.LocalAccess{Anonymous: "Push"}}
+	} else {
+		file.Mirror = &config.MirrorConfiguration{Hosts: []config.MirrorHost{{
 			Host:      host,
 			Upstreams: []config.UpstreamConfiguration{{Name: "bench", URL: "http://" + s.place.Upstream}},
-		}}},
-	})
+		}}}
+	}
+	data, err := config.Encode(file)
 	if err != nil {
 		return err
 	}

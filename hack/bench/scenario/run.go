@@ -58,7 +58,7 @@ func (b *Bench) start(ctx context.Context, f Family, name string) (*running, err
 	if err != nil {
 		return nil, fmt.Errorf("making a directory for %s: %w", name, err)
 	}
-	place := contender.Place{Programs: b.Programs, Directory: directory, Upstream: b.Upstream.Address, Tree: b.Tree.Directory, TLS: f.TLS}
+	place := contender.Place{Programs: b.Programs, Directory: directory, Upstream: b.Upstream.Address, Tree: b.Tree.Directory, TLS: f.TLS, Push: f.Push}
 	if f.Start != nil {
 		server, stop, err := f.Start(ctx, name, place)
 		if err != nil {

@@ -56,6 +56,8 @@ type Family struct {
 	Cases   []Case
 	// TLS has the contenders serve over it.
 	TLS bool
+	// Push has them be registries that are pushed to.
+	Push bool
 	// Note stands in the place of cases that there are not, and says why.
 	Note string
 }
@@ -76,7 +78,7 @@ type Case struct {
 // Families are all that is measured, in the order of the report.
 func Families() []Family {
 	return []Family{
-		hits(), tls(), small(), tags(), cold(), layer(), herd(), ranges(), slow(), kills(), restart(), agent(), manager(),
+		hits(), tls(), small(), tags(), cold(), layer(), herd(), ranges(), slow(), kills(), restart(), push(), agent(), manager(),
 	}
 }
 

@@ -2,6 +2,7 @@ package fsstore
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -52,6 +53,42 @@ func (s *Store) TagNames(_ context.Context, r store.Repository) ([]string, error
 		}
 	}
 	return names, nil
+}
+
+// GiveTag implements store.Catalog.
+func (s *Store) GiveTag(_ context.Context, r store.Repository, tag string, entry store.Tag) error {
+	path := s.tagPath(r, tag)
+	err := s.linkJSON(path, entry)
+	if err == nil {
+		err = syncDir(filepath.Dir(path))
+	}
+	if err != nil {
+		return fmt.Errorf("giving %s/%s:%s: %w", r.Host, r.Name, tag, err)
+	}
+	return nil
+}
+
+// linkJSON writes a file, unless there is one of its name: store.ErrExists.
+func (s *Store) linkJSON(path string, value any) error {
+	data, err := json.Marshal(value)
+	if err == nil {
+		err = ensureDir(filepath.Dir(path))
+	}
+	if err != nil {
+		return err
+	}
+	file, err := os.CreateTemp(filepath.Join(s.root, "tmp"), "w-*")
+	if err != nil {
+		return typed(err)
+	}
+	err = writeAndSync(file, [][]byte{data})
+	if err == nil {
+		err = os.Link(file.Name(), path)
+	}
+	if errors.Is(err, fs.ErrExist) {
+		err = store.ErrExists
+	}
+	return typed(errors.Join(err, os.Remove(file.Name())))
 }
 
 // WalkLinks implements store.Catalog.

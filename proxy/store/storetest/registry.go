@@ -28,6 +28,7 @@ var registry = map[string]func(*testing.T, Opener){
 	"uploads are pushed by many at once":                testUploadMany,
 	"links are listed, renewed and taken away":          testWalkLinks,
 	"tags are listed, and repositories known":           testTagNames,
+	"a tag is given once":                               testGiveTag,
 	"a link that is not used is taken away":             testUnlinkUnused,
 	"an object that is kept is not removed":             testKeep,
 	"repositories are listed":                           testWalkRepositories,
@@ -399,4 +400,32 @@ func testKeep(t *testing.T, place Opener) {
 	if err := r.Keep(t.Context(), d); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("keeping what is gone: got error %v, want ErrNotFound", err)
 	}
+}
+
+func testGiveTag(t *testing.T, place Opener) {
+	const givers = "abcdefgh"
+	var given [len(givers)]error
+	var group errgroup.Group
+	for i := range givers {
+		s := registryOf(t, place)
+		group.Go(func() error {
+			given[i] = s.GiveTag(t.Context(), debian, "v1", store.Tag{Digest: digest.FromString(givers[i : i+1])})
+			return nil
+		})
+	}
+	must(t, group.Wait())
+	var winner digest.Digest
+	for i, err := range given {
+		switch {
+		case err == nil && winner == "":
+			winner = digest.FromString(givers[i : i+1])
+		case !errors.Is(err, store.ErrExists):
+			t.Errorf("giver %d: got error %v, want ErrExists for all but one", i, err)
+		}
+	}
+	tag, err := registryOf(t, place).Tag(t.Context(), debian, "v1")
+	must(t, err)
+	equal(t, "the tag", tag.Digest, winner)
+	must(t, registryOf(t, place).DeleteTag(t.Context(), debian, "v1"))
+	must(t, registryOf(t, place).GiveTag(t.Context(), debian, "v1", store.Tag{Digest: digest.FromString("x")}))
 }
