@@ -70,7 +70,7 @@ func newRegistryEngine(cfg *config.ProxyConfiguration, content store.Store, upke
 		e.collector = collect.New(collect.Options{Hub: cfg.Hub, Store: collected, Logger: logger, Metrics: figures})
 	}
 	e.registry = local.New(local.Options{
-		Hub: cfg.Hub, Store: content, Keys: keys, Guard: &e.guard, Rules: func() local.Rules { return *e.rules.Load() }, Full: e.room.isShort, Failed: upkeep.failed, Logger: logger, Metrics: figures,
+		Hub: cfg.Hub, HubUID: cfg.HubUID, Store: content, Keys: keys, Guard: &e.guard, Rules: func() local.Rules { return *e.rules.Load() }, Full: e.room.isShort, Failed: upkeep.failed, Logger: logger, Metrics: figures,
 	})
 	return e, nil
 }
@@ -80,6 +80,7 @@ func newRegistryEngine(cfg *config.ProxyConfiguration, content store.Store, upke
 func (e *registryEngine) configure(cfg *config.ProxyConfiguration) error {
 	e.room.setHighWatermark(*cfg.Store.Eviction.HighWatermarkPercent)
 	policy := &access.Policy{Anonymous: access.Anonymous(cfg.Local.Access.Anonymous), Tokens: e.keys}
+	policy.Nodes = cfg.Listen.TLS != nil && cfg.Listen.TLS.ClientCAFile != ""
 	if file := cfg.Local.Access.HtpasswdFile; file != "" {
 		accounts, err := access.NewHtpasswd(file)
 		if err != nil {

@@ -46,7 +46,10 @@ func (s *Server) newSchemes(listen config.ListenConfiguration) (*schemes, error)
 	if err != nil {
 		return nil, err
 	}
-	spoken.secured, spoken.overTLS = spoken.certificate.Config(), spoken.certificate.Require(s.backend.engine)
+	spoken.secured = spoken.certificate.Config()
+	if s.inForce.Local == nil { // whose policy knows what a certificate is good for
+		spoken.overTLS = spoken.certificate.Require(s.backend.engine)
+	}
 	if spoken.plain = listen.TLS.AlsoPlain; !spoken.plain {
 		spoken.overHTTP = answer{http.StatusForbidden, errOnlyTLS, s.figures.Request}
 	}

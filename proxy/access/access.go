@@ -51,6 +51,8 @@ type Accounts interface {
 type Policy struct {
 	// Anonymous is what may be done without credentials. Default: nothing.
 	Anonymous Anonymous
+	// Nodes may pull: who shows a certificate that was verified. Default: a certificate is nothing.
+	Nodes bool
 	// Accounts may do everything. Default: there are none.
 	Accounts Accounts
 	// Tokens signs what those are given to show instead of a password. Required with Accounts.
@@ -66,6 +68,9 @@ type Signer interface {
 // Check returns nil for who may do something in a repository, "" for the API's root. Others get an *Error of distspec: 401
 // with a challenge in the header, 403 or 503.
 func (p Policy) Check(h http.Header, r *http.Request, repository string, action Action) error {
+	if action == Pull && p.node(r) {
+		return nil
+	}
 	if p.Accounts == nil {
 		if p.Anonymous.may(action) {
 			return nil // some clients send what they have for any host
@@ -94,6 +99,10 @@ func (p Policy) checkPassword(h http.Header, r *http.Request, repository string,
 		return challenge(h, r, repository, action)
 	}
 	return nil
+}
+
+func (p Policy) node(r *http.Request) bool {
+	return p.Nodes && r.TLS != nil && len(r.TLS.VerifiedChains) > 0
 }
 
 // MayMount reports whether a blob may be mounted from a repository. It is the user's own rights that count, also where a token

@@ -3,6 +3,8 @@ package access_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -116,6 +118,32 @@ func TestWhoMayDoWhat(t *testing.T) {
 				t.Errorf("got %v, want %d", err, tc.status)
 			case tc.status == 401 && !strings.HasPrefix(h.Get("WWW-Authenticate"), `Bearer realm="http://10.0.0.1:5000/auth/token",service=`):
 				t.Errorf("the challenge is %q", h.Get("WWW-Authenticate"))
+			}
+		})
+	}
+}
+
+func TestANodePullsByItsCertificate(t *testing.T) {
+	shown := &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{{}}}}
+	for name, tc := range map[string]struct {
+		nodes  bool
+		state  *tls.ConnectionState
+		action access.Action
+		may    bool
+	}{
+		"a node pulls":                       {true, shown, access.Pull, true},
+		"a node pushes":                      {true, shown, access.Push, false},
+		"who shows none":                     {true, &tls.ConnectionState{}, access.Pull, false},
+		"who speaks plain HTTP":              {true, nil, access.Pull, false},
+		"a certificate where it is no right": {false, shown, access.Pull, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := policy(access.AnonymousNone)
+			p.Nodes = tc.nodes
+			r := httptest.NewRequest(http.MethodGet, "/v2/a/manifests/b", nil)
+			r.TLS = tc.state
+			if err := p.Check(http.Header{}, r, "a", tc.action); (err == nil) != tc.may {
+				t.Errorf("got %v, want that it may be done: %v", err, tc.may)
 			}
 		})
 	}

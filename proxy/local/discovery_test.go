@@ -12,7 +12,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 
+	config "github.com/registryhub/registryhub/api/config/v1alpha1"
+	"github.com/registryhub/registryhub/proxy/access"
 	"github.com/registryhub/registryhub/proxy/distspec"
+	"github.com/registryhub/registryhub/proxy/local"
 )
 
 func (r *rig) tags(t *testing.T, query string) ([]string, reply) {
@@ -204,4 +207,17 @@ func TestTheRootSaysThatThisIsARegistry(t *testing.T) {
 	r.do("GET", "/v2/team/app/whatever", "").is(t, http.StatusNotFound, distspec.CodeUnsupported)
 	r.do("GET", "/v2/tags/list", "").is(t, http.StatusNotFound, distspec.CodeUnsupported)
 	r.do("DELETE", "/v2/", "").is(t, http.StatusMethodNotAllowed).has(t, "Allow", "GET, HEAD")
+}
+
+func TestACanaryIsAnswered(t *testing.T) {
+	name := config.CanaryName{Architecture: "amd64", Nonce: strings.Repeat("0a", 16)}
+	image := config.NewCanaryImage("uid", name)
+	at := "/v2/" + name.Repository()
+	r := newRig(t, func(o *local.Options) { o.HubUID, o.Guard = "uid", access.Policy{} })
+	if got := r.do("GET", at+"/manifests/"+config.CanaryTag, "").is(t, http.StatusOK); got.body != string(image.Manifest.Content) {
+		t.Errorf("got %s", got.body)
+	}
+	r.do("HEAD", at+"/blobs/"+image.Layer.Digest, "").is(t, http.StatusOK).has(t, "Docker-Content-Digest", image.Layer.Digest)
+	r.do("PUT", at+"/manifests/v1", "{}").is(t, http.StatusForbidden)
+	newRig(t).do("GET", at+"/manifests/"+config.CanaryTag, "").is(t, http.StatusNotFound, distspec.CodeManifestUnknown)
 }

@@ -21,6 +21,7 @@ import (
 
 	"github.com/registryhub/registryhub/proxy/access"
 	"github.com/registryhub/registryhub/proxy/answer"
+	"github.com/registryhub/registryhub/proxy/canary"
 	"github.com/registryhub/registryhub/proxy/distspec"
 	"github.com/registryhub/registryhub/proxy/local/ticket"
 	"github.com/registryhub/registryhub/proxy/metrics"
@@ -58,10 +59,12 @@ func (r Rules) immutable(repository, tag string) bool {
 	return slices.ContainsFunc(r.Immutable, func(match *regexp.Regexp) bool { return match.MatchString(repository + ":" + tag) })
 }
 
-// Options of a Registry. All fields are required, except Now, Rules, Full and Failed.
+// Options of a Registry. All fields are required, except HubUID, Now, Rules, Full and Failed.
 type Options struct {
 	// Hub is the hub's name, for logs and for the URLs of uploads.
 	Hub string
+	// HubUID is the UID of the hub, of which nodes' canaries are made. Default: none, and no canary is answered.
+	HubUID string
 	// Store that content is kept in. If it is not a store.Registry, the registry is read only.
 	Store store.Store
 	// Keys sign the URLs of uploads. Every replica must have the same.
@@ -177,6 +180,9 @@ func (g *Registry) serve(w *answer.Recorder, r *http.Request) (string, error) {
 		w.Header().Set("OCI-Namespace", namespace)
 	}
 	kind := string(request.Kind)
+	if canary.Is(request.Repository) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		return kind, canary.Hub{UID: g.HubUID, Metrics: g.Metrics}.Serve(w, r, request)
+	}
 	chosen, err := g.route(w.Header(), r.Method, request.Kind)
 	if err != nil {
 		return kind, err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/registryhub/registryhub/proxy/answer"
+	"github.com/registryhub/registryhub/proxy/canary"
 	"github.com/registryhub/registryhub/proxy/distspec"
 	"github.com/registryhub/registryhub/proxy/store"
 )
@@ -57,8 +58,8 @@ func (m *Mirror) serve(w *answer.Recorder, r *http.Request) (string, error) {
 		w.Header().Set("Allow", "GET, HEAD")
 		return string(q.Kind), distspec.NewError(http.StatusMethodNotAllowed, distspec.CodeUnsupported, "a mirror is read only: push to the registry itself")
 	}
-	if name, asked := q.canary(); asked {
-		return string(q.Kind), m.serveCanary(w, r, q, name)
+	if canary.Is(q.Repository) {
+		return string(q.Kind), m.serveCanary(w, r, q)
 	}
 	switch q.Kind {
 	case distspec.KindBase:
@@ -97,7 +98,7 @@ func (m *Mirror) parse(r *http.Request) (query, error) {
 	if err != nil {
 		return query{}, err
 	}
-	if request.Kind != distspec.KindBase && !isCanary(request.Repository) && !now.Repositories.Allows(request.Repository) {
+	if request.Kind != distspec.KindBase && !canary.Is(request.Repository) && !now.Repositories.Allows(request.Repository) {
 		return query{}, notServed()
 	}
 	repository := store.Repository{Host: strings.ToLower(host.Name), Name: request.Repository}

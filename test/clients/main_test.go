@@ -10,18 +10,15 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/go-logr/logr"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"go.uber.org/goleak"
-	"golang.org/x/crypto/bcrypt"
 
-	config "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/hack/debian"
-	"github.com/registryhub/registryhub/proxy"
+	"github.com/registryhub/registryhub/test/localregistry"
 )
 
 const (
@@ -54,29 +51,7 @@ func install(programs ...string) error {
 // serve runs a registry with one user, and returns its address.
 func serve(t *testing.T) string {
 	t.Helper()
-	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
-	must(t, err)
-	users := filepath.Join(t.TempDir(), "users")
-	must(t, os.WriteFile(users, []byte(user+":"+string(hash)+"\n"), 0o600))
-	cfg, err := config.DecodeProxyConfiguration(fmt.Appendf(nil, `
-apiVersion: config.registryhub.io/v1alpha1
-kind: ProxyConfiguration
-hub: internal
-listen: {registry: "127.0.0.1:0", diagnostics: "127.0.0.1:0"}
-store: {directory: %q}
-local: {access: {htpasswdFile: %q}}
-`, t.TempDir(), users))
-	must(t, err)
-	server, err := proxy.New(cfg, proxy.Options{Logger: logr.Discard()})
-	must(t, err)
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- server.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		must(t, <-ended)
-	})
-	return server.RegistryAddr().String()
+	return localregistry.NewPlace(t, "{htpasswdFile: "+localregistry.Users(t, user, password)+"}").Serve(t)
 }
 
 // run runs a program in a home of its own, and returns what it said.

@@ -2,9 +2,6 @@
 package conformance
 
 import (
-	"bytes"
-	"context"
-	"crypto/rand"
 	"encoding/xml"
 	"fmt"
 	"net/http"
@@ -18,13 +15,10 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/go-logr/logr"
 	"go.uber.org/goleak"
-	"golang.org/x/crypto/bcrypt"
 
-	config "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/hack/cluster/assets"
-	"github.com/registryhub/registryhub/proxy"
+	"github.com/registryhub/registryhub/test/localregistry"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -53,7 +47,7 @@ func TestTheSpecificationsSuitePasses(t *testing.T) {
 			access: "{anonymous: Push}", environment: []string{"OCI_VERSION=1.1+dev"}, replicas: 3,
 		},
 		"pushed to by users": {
-			access: "{htpasswdFile: " + users(t) + "}", environment: []string{"OCI_VERSION=1.1+dev", "OCI_USERNAME=alice", "OCI_PASSWORD=secret"}, replicas: 1,
+			access: "{htpasswdFile: " + localregistry.Users(t, "alice", "secret") + "}", environment: []string{"OCI_VERSION=1.1+dev", "OCI_USERNAME=alice", "OCI_PASSWORD=secret"}, replicas: 1,
 		},
 	}
 	for name, tc := range tests {
@@ -87,13 +81,10 @@ func read(t *testing.T, file string) counts {
 // serve runs replicas on one volume, and returns the address of what gives each request to the next of them.
 func serve(t *testing.T, access string, replicas int) string {
 	t.Helper()
-	dir, keys := t.TempDir(), t.TempDir()
-	key := make([]byte, 32)
-	_, _ = rand.Read(key)
-	must(t, os.WriteFile(filepath.Join(keys, config.LocalKeyCurrent), key, 0o600))
+	place := localregistry.NewPlace(t, access)
 	var addresses []string
 	for range replicas {
-		addresses = append(addresses, serveOne(t, dir, keys, access))
+		addresses = append(addresses, place.Serve(t))
 	}
 	if replicas == 1 {
 		return addresses[0]
@@ -110,38 +101,6 @@ func serve(t *testing.T, access string, replicas int) string {
 	t.Cleanup(transport.CloseIdleConnections)
 	t.Cleanup(balancer.Close)
 	return strings.TrimPrefix(balancer.URL, "http://")
-}
-
-func serveOne(t *testing.T, dir, keys, access string) string {
-	t.Helper()
-	cfg, err := config.DecodeProxyConfiguration(fmt.Appendf(nil, `
-apiVersion: config.registryhub.io/v1alpha1
-kind: ProxyConfiguration
-hub: internal
-listen: {registry: "127.0.0.1:0", diagnostics: "127.0.0.1:0"}
-store: {directory: %q}
-local: {keysDirectory: %q, access: %s}
-`, dir, keys, access))
-	must(t, err)
-	server, err := proxy.New(cfg, proxy.Options{Logger: logr.Discard()})
-	must(t, err)
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- server.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		must(t, <-ended)
-	})
-	return server.RegistryAddr().String()
-}
-
-func users(t *testing.T) string {
-	t.Helper()
-	hash, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.MinCost)
-	must(t, err)
-	file := filepath.Join(t.TempDir(), "users")
-	must(t, os.WriteFile(file, bytes.Join([][]byte{[]byte("alice:"), hash, []byte("\n")}, nil), 0o600))
-	return file
 }
 
 func must(t *testing.T, err error) {
