@@ -84,6 +84,11 @@ func TestAReconcileThatHasNothingToChangeWritesNothing(t *testing.T) {
 	w.richHubs()
 	w.settle()
 
+	configuration := &corev1.ConfigMap{ObjectMeta: named("registryhub-node-configuration")}
+	w.t.Cleanup(func() { // it outlives the hubs, and other tests look at it
+		untouched := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"annotations":{"touched":null},"labels":{"touched":null}}}`))
+		w.Expect(k8s.Patch(ctxOf(), configuration, untouched)).To(Succeed())
+	})
 	statuses, wrote, made := observed.seen(), writes.Load(), w.reconciles()
 	const rounds = 50
 	for i := range rounds {
@@ -97,7 +102,7 @@ func TestAReconcileThatHasNothingToChangeWritesNothing(t *testing.T) {
 			&v1alpha1.NodeMirror{ObjectMeta: metav1.ObjectMeta{Name: "n1"}},
 			&corev1.Service{ObjectMeta: named("hub-rest-full")},
 			&policyv1.PodDisruptionBudget{ObjectMeta: named("hub-rest-several")},
-			&corev1.ConfigMap{ObjectMeta: named("registryhub-node-configuration")},
+			configuration,
 		} {
 			w.Expect(k8s.Patch(t.Context(), object, patch)).To(Succeed())
 		}
