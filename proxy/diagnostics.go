@@ -41,9 +41,9 @@ func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
 }
 
 // serveReport answers with what the proxy says of its configuration, its store, and what its mode has to say.
-func (s *Server) serveReport(w http.ResponseWriter, _ *http.Request) {
+func (s *Server) serveReport(w http.ResponseWriter, r *http.Request) {
 	report := *s.report.Load()
-	report.Store, report.Figures = s.backend.upkeep.report(), s.proxyFigures()
+	report.Store, report.Figures = s.backend.upkeep.report(), s.proxyFigures(r.Context())
 	s.backend.tell(&report)
 	body, err := json.Marshal(report)
 	if err != nil {

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"cmp"
+	"context"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -10,20 +11,25 @@ import (
 	"github.com/registryhub/registryhub/proxy/upstream"
 )
 
-// proxyFigures are what the proxy tells of itself. None is worth waiting for: all are what was found last.
-func (s *Server) proxyFigures() *config.ProxyFigures {
-	figures := &config.ProxyFigures{Store: s.backend.upkeep.figures()}
+// proxyFigures are what the proxy tells of itself. None is worth waiting for: all are what was found last, or at hand.
+func (s *Server) proxyFigures(ctx context.Context) *config.ProxyFigures {
+	figures := &config.ProxyFigures{Store: s.backend.upkeep.figures(ctx)}
 	figures.Lookups.Answered, figures.Lookups.Missed = s.figures.Answers()
 	return figures
 }
 
 // figures are how full the store is, and what it gave up.
-func (u *upkeep) figures() (f config.StoreFigures) {
+func (u *upkeep) figures(ctx context.Context) (f config.StoreFigures) {
 	if u.sweeper != nil {
 		found := u.sweeper.Figures()
 		f.CapacityBytes, f.UsedBytes = found.Usage.Capacity, found.Usage.Used
 		if !found.LastEviction.IsZero() {
 			f.LastEviction = new(metav1.NewTime(found.LastEviction))
+		}
+	}
+	if u.sweeper == nil && u.measurer != nil {
+		if usage, err := u.measurer.Usage(ctx); err == nil {
+			f.CapacityBytes, f.UsedBytes = usage.Capacity, usage.Used
 		}
 	}
 	if u.census != nil {

@@ -127,6 +127,9 @@ func (e *registryEngine) reap(ctx context.Context) {
 	}
 }
 
-func (e *registryEngine) tell(*config.ProxyReport) {}
+// tell says that nothing more is taken, where that is so.
+func (e *registryEngine) tell(report *config.ProxyReport) {
+	report.Store.Full = report.Store.Full || e.room.isShort()
+}
 
 func (e *registryEngine) close() {}

@@ -13,14 +13,19 @@ const (
 )
 
 // AccessSpec says who may use a hub.
-// Example: {pull: Anyone}.
+// Example: {pull: Anyone}, or {htpasswdSecretRef: {name: users}} of a registry.
 type AccessSpec struct {
 	// pull says who may pull. Nodes: whoever shows the client certificate that only nodes have; needs the scheme HTTPS.
 	// Anyone: whoever reaches the hub's Service, every Pod among them, unless a NetworkPolicy keeps it out. Default:
-	// Nodes for a hub that asks an upstream with credentials or a client certificate, Anyone for any other. status.access
-	// shows what that came to.
+	// Nodes for a hub that asks an upstream with credentials or a client certificate, or that is pushed to; Anyone for any
+	// other. The users of a hub that is pushed to may pull in any case. status.access shows what that came to.
 	// +optional
 	Pull PullAccess `json:"pull,omitempty"`
+
+	// htpasswdSecretRef names a Secret in the operator's namespace whose key htpasswd holds the users that may push, pull and
+	// delete, as htpasswd -B makes it. A changed one is used without a restart. Required for mode Local, and for no other.
+	// +optional
+	HtpasswdSecretRef *SecretReference `json:"htpasswdSecretRef,omitempty"`
 }
 
 // AccessStatus is who may use a hub.

@@ -5,11 +5,16 @@ import (
 )
 
 // HubMode says what a hub is.
-// +kubebuilder:validation:Enum=Mirror
+// +kubebuilder:validation:Enum=Mirror;Local
 type HubMode string
 
-// HubModeMirror is a pull-through cache of an upstream registry.
-const HubModeMirror HubMode = "Mirror"
+// What a hub can be.
+const (
+	// HubModeMirror is a pull-through cache of an upstream registry.
+	HubModeMirror HubMode = "Mirror"
+	// HubModeLocal is a registry that is pushed to.
+	HubModeLocal HubMode = "Local"
+)
 
 // RegistryHub stands for one registry that the cluster uses. The operator runs a caching proxy for it and
 // leads every node's containerd through that proxy, without any change to a Pod.
@@ -66,6 +71,12 @@ type RegistryHubList struct {
 
 // RegistryHubSpec is what a hub should be.
 // +kubebuilder:validation:XValidation:rule="self.mode == 'Mirror' ? has(self.mirror) : !has(self.mirror)",message="spec.mirror must be set when spec.mode is Mirror, and must not be set otherwise"
+// +kubebuilder:validation:XValidation:rule="self.mode == 'Local' ? has(self.local) : !has(self.local)",message="spec.local must be set when spec.mode is Local, and must not be set otherwise"
+// +kubebuilder:validation:XValidation:rule="self.mode == 'Local' ? !self.hosts.exists(h, h == '*') : true",message="the host * cannot be a registry's of its own: name the hosts that images are pushed under"
+// +kubebuilder:validation:XValidation:rule="self.mode == 'Local' ? self.storage.type == 'PersistentVolumeClaim' : true",message="spec.storage.type must be PersistentVolumeClaim when spec.mode is Local: what is pushed is nowhere else"
+// +kubebuilder:validation:XValidation:rule="(self.mode == 'Local') == (has(self.access) && has(self.access.htpasswdSecretRef))",message="spec.access.htpasswdSecretRef must be set when spec.mode is Local, so that somebody can push, and must not be set otherwise"
+// +kubebuilder:validation:XValidation:rule="self.mode == 'Local' && self.endpoint.scheme == 'HTTP' ? has(self.access) && has(self.access.pull) && self.access.pull == 'Anyone' : true",message="nodes could not show who they are: leave spec.endpoint.scheme at HTTPS, so that only nodes and users may pull, or say spec.access.pull: Anyone"
+// +kubebuilder:validation:XValidation:rule="self.mode == 'Local' ? !(has(self.nodes.foreignConfig) && self.nodes.foreignConfig == 'Adopt') : true",message="spec.nodes.foreignConfig cannot be Adopt when spec.mode is Local: what was pushed is nowhere else to be had"
 // +kubebuilder:validation:XValidation:rule="has(self.mirror) && has(self.mirror.upstreams) && size(self.mirror.upstreams) > 0 ? size(self.hosts) == 1 : true",message="spec.mirror.upstreams can be given only for a hub with a single host; make a hub for each host, or leave upstreams out so that each host is its own upstream"
 // +kubebuilder:validation:XValidation:rule="!(has(self.access) && has(self.access.pull) && self.access.pull == 'Nodes' && self.endpoint.scheme == 'HTTP')",message="spec.access.pull cannot be Nodes with spec.endpoint.scheme HTTP: nodes show who they are by a client certificate, which needs HTTPS"
 // +kubebuilder:validation:XValidation:rule="self.endpoint.scheme == 'HTTP' && has(self.mirror) && has(self.mirror.upstreams) && self.mirror.upstreams.exists(u, has(u.credentialsSecretRef) || has(u.clientCertificateSecretRef)) ? has(self.access) && has(self.access.pull) && self.access.pull == 'Anyone' : true",message="what this hub pulls with its credentials would be open to every Pod that reaches it: leave spec.endpoint.scheme at HTTPS, so that only nodes may pull, or say spec.access.pull: Anyone"
@@ -88,8 +99,8 @@ type RegistryHubSpec struct {
 	// +kubebuilder:validation:MaxItems=16
 	Hosts []RegistryHost `json:"hosts"`
 
-	// mode says what the hub is, and which member beside it is set. Mirror: a pull-through cache. It cannot
-	// be changed.
+	// mode says what the hub is, and which member beside it is set. Mirror: a pull-through cache. Local: a registry that is
+	// pushed to. It cannot be changed.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec.mode cannot be changed; make another hub"
 	Mode HubMode `json:"mode"`
@@ -99,7 +110,11 @@ type RegistryHubSpec struct {
 	// +optional
 	Mirror *MirrorSpec `json:"mirror,omitempty"`
 
-	// storage is where the hub keeps what it pulled.
+	// local is set when mode is Local: what is taken, and how. An empty object will do.
+	// +optional
+	Local *LocalSpec `json:"local,omitempty"`
+
+	// storage is where the hub keeps what it pulled, or what was pushed to it.
 	// +required
 	Storage StorageSpec `json:"storage"`
 

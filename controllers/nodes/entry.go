@@ -42,7 +42,7 @@ func ownBundle(hub *v1alpha1.RegistryHub, endpoint string) string {
 
 // fallback is left out for Upstream: an entry that was written before there was a choice stays as it is.
 func fallback(hub *v1alpha1.RegistryHub, refused []Need) configv1alpha1.NodeFallback {
-	if hub.Spec.Nodes.Fallback == v1alpha1.NodeFallbackNone && len(refused) == 0 {
+	if hub.Spec.StaysOnNodes() && len(refused) == 0 {
 		return configv1alpha1.NodeFallbackNone
 	}
 	return ""

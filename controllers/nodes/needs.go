@@ -22,9 +22,10 @@ type Need struct {
 	Image string
 }
 
-// RefusedFallback are the needs for which a hub cannot have the fallback None; none for a hub that does not ask for it.
+// RefusedFallback are the needs for which a hub cannot have the fallback None; none for a hub that does not ask for it,
+// as one that is pushed to always does.
 func RefusedFallback(hub *v1alpha1.RegistryHub, needs []Need) []Need {
-	if hub.Spec.Nodes.Fallback != v1alpha1.NodeFallbackNone {
+	if !hub.Spec.StaysOnNodes() {
 		return nil
 	}
 	var refused []Need

@@ -73,7 +73,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 // act runs the phases, each of which relies on those before it.
 func (r *Reconciler) act(ctx context.Context, s *scope) error {
 	phases := []func(context.Context, *scope) error{
-		r.holdForWithdrawal, r.validate, r.applyAddress, r.applyStorage, r.keepCertificate, r.resolveReferences,
+		r.holdForWithdrawal, r.validate, r.applyAddress, r.applyStorage, r.keepCertificate, r.keepKeys, r.resolveReferences,
 		r.resolveProxyReferences, r.applyProxy,
 	}
 	if s.hub.Spec.Suspend {

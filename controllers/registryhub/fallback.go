@@ -11,7 +11,7 @@ import (
 // manager sees is refused for all nodes; a node's sandbox is seen by the agent there alone.
 func fallbackRefused(s *scope) *problem {
 	if len(s.refused) > 0 {
-		return &problem{reason: v1alpha1.ReasonFallbackRefused, message: "spec.nodes.fallback None is refused, and pulls go to the upstream while the hub does not answer, " +
+		return &problem{reason: v1alpha1.ReasonFallbackRefused, message: askedFor(s.hub) + " is refused, and pulls go past the hub while it does not answer, " +
 			"since a node that could get all of its images through this hub alone might never start it: give the hosts of these a hub with fallback Upstream, " +
 			"or have them come from elsewhere: " + enumerate(inUse(s.refused))}
 	}
@@ -23,8 +23,16 @@ func fallbackRefused(s *scope) *problem {
 	return nil
 }
 
+// askedFor is what has nodes pull from nowhere else.
+func askedFor(hub *v1alpha1.RegistryHub) string {
+	if hub.Spec.Local != nil {
+		return "that nodes pull from this registry alone"
+	}
+	return "spec.nodes.fallback None"
+}
+
 func asksForNoFallback(hub *v1alpha1.RegistryHub) bool {
-	return hub.Spec.Nodes.Fallback == v1alpha1.NodeFallbackNone
+	return hub.Spec.StaysOnNodes()
 }
 
 // nodesOf counts the nodes of what they are told now; there are none while they are told nothing.

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/registryhub/registryhub/api/config/dockerconfig"
+	"github.com/registryhub/registryhub/api/config/htpasswd"
 	"github.com/registryhub/registryhub/api/v1alpha1"
 )
 
@@ -31,10 +32,45 @@ func (r *Reconciler) resolveReferences(ctx context.Context, s *scope) error {
 	if err := r.resolveUpstreams(ctx, s); err != nil {
 		return err
 	}
+	if err := r.resolveUsers(ctx, s); err != nil {
+		return err
+	}
 	if len(s.missing) > 0 {
 		s.requeueIn(missingReferencePeriod)
 	}
 	return nil
+}
+
+// resolveUsers looks at who may push. A registry whose users cannot be read lets nobody in.
+func (r *Reconciler) resolveUsers(ctx context.Context, s *scope) error {
+	ref := s.hub.Spec.Access.HtpasswdSecretRef
+	if ref == nil {
+		return nil
+	}
+	s.requeueIn(presentReferencePeriod)
+	data, err := r.data(ctx, v1alpha1.CABundleSecret, ref.Name)
+	if err != nil {
+		return err
+	}
+	if lack := lacksUsers(data); lack != "" {
+		s.missing = append(s.missing, fmt.Sprintf("spec.access.htpasswdSecretRef: Secret %s in namespace %s %s", ref.Name, r.Settings.Namespace, lack))
+	}
+	return nil
+}
+
+// lacksUsers says what is wrong with a Secret's data, without a word of what is in it but names of users.
+func lacksUsers(data map[string][]byte) string {
+	users, found := data[htpasswd.Key]
+	switch {
+	case data == nil:
+		return "does not exist"
+	case !found:
+		return "has no key " + htpasswd.Key
+	}
+	if _, err := htpasswd.Parse(users); err != nil {
+		return "has a key " + htpasswd.Key + " that cannot be read: " + err.Error()
+	}
+	return ""
 }
 
 func (r *Reconciler) resolveUpstreams(ctx context.Context, s *scope) error {

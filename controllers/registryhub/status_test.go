@@ -127,7 +127,7 @@ func TestARefusalNamesWhatItIsFor(t *testing.T) {
 		scope *scope
 		want  []string
 	}{
-		"by the manager": {healthy(noFallback, refusedBy("a.example")), []string{"a.example/kube-proxy:v1 of DaemonSet kube-system/kube-proxy", "pulls go to the upstream"}},
+		"by the manager": {healthy(noFallback, refusedBy("a.example")), []string{"a.example/kube-proxy:v1 of DaemonSet kube-system/kube-proxy", "pulls go past the hub"}},
 		"by a node":      {healthy(noFallback, staying, firstNode(sandboxFrom)), []string{"node n1: its sandbox"}},
 	} {
 		for _, want := range tc.want {

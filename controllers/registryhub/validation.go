@@ -35,6 +35,10 @@ func specErrors(hub *v1alpha1.RegistryHub) []error {
 		errs = append(errs, mirrorErrors(mirror)...)
 		errs = append(errs, prewarmErrors(hub))
 	}
+	if hub.Spec.Local != nil {
+		_, err := resources.LocalConfiguration(hub).CompileImmutableTags("spec.local.immutableTags")
+		errs = append(errs, err)
+	}
 	return errs
 }
 

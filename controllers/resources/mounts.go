@@ -23,6 +23,9 @@ func proxyMounts(hub *v1alpha1.RegistryHub) []mount {
 		readOnly("tls", tlsDirectory, secretVolume(CertificateName(hub))),
 	}
 	mounts = append(mounts, bucketMounts(hub)...)
+	if hub.Spec.Local != nil {
+		mounts = append(mounts, localMounts(hub)...)
+	}
 	if hub.Spec.Mirror == nil {
 		return mounts
 	}

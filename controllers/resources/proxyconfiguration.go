@@ -30,6 +30,9 @@ func proxyConfiguration(hub *v1alpha1.RegistryHub, both bool) *configv1alpha1.Pr
 	if hub.Spec.Mirror != nil {
 		configuration.Mirror = mirrorConfiguration(hub)
 	}
+	if hub.Spec.Local != nil {
+		configuration.Local = LocalConfiguration(hub)
+	}
 	return configuration
 }
 

@@ -136,6 +136,17 @@ func inBucket() *v1alpha1.RegistryHub {
 	return hub
 }
 
+// pushedTo is a registry, from which anyone may pull.
+func pushedTo() *v1alpha1.RegistryHub {
+	hub := several()
+	hub.Name, hub.Spec.Hosts = "internal", []v1alpha1.RegistryHost{"registry.internal"}
+	hub.Spec.Mode, hub.Spec.Mirror = v1alpha1.HubModeLocal, nil
+	hub.Spec.Local = &v1alpha1.LocalSpec{ImmutableTags: []string{".*:v[0-9]+"}, Sparse: true}
+	hub.Spec.Endpoint.Scheme = v1alpha1.EndpointHTTPS
+	hub.Spec.Access.HtpasswdSecretRef = &v1alpha1.SecretReference{Name: "registry-users"}
+	return hub
+}
+
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	agent := configv1alpha1.NodeAgentConfiguration{CertsDirectory: "/etc/containerd/certs.d", RunDirectory: "/run/registryhub"}
@@ -147,6 +158,7 @@ func TestGolden(t *testing.T) {
 		"deployment-plain":      resources.Deployment(plain(), settings, "hash", nil),
 		"deployment-rich":       resources.Deployment(rich(), settings, "hash", nil),
 		"deployment-several":    resources.Deployment(several(), settings, "hash", nil),
+		"deployment-local":      resources.Deployment(pushedTo(), settings, "hash", nil),
 		"deployment-bucket":     resources.Deployment(inBucket(), settings, "hash", nil),
 		"poddisruptionbudget":   resources.PodDisruptionBudget(several(), settings),
 		"daemonset-metrics":     resources.DaemonSet(settings, told),
@@ -177,7 +189,7 @@ func TestGolden(t *testing.T) {
 
 func TestGoldenProxyConfiguration(t *testing.T) {
 	t.Parallel()
-	for name, hub := range map[string]*v1alpha1.RegistryHub{"plain": plain(), "rich": rich(), "any": anyHost(), "bucket": inBucket()} {
+	for name, hub := range map[string]*v1alpha1.RegistryHub{"plain": plain(), "rich": rich(), "any": anyHost(), "bucket": inBucket(), "local": pushedTo()} {
 		got, err := configv1alpha1.Encode(resources.ProxyConfiguration(hub))
 		if err != nil {
 			t.Fatal(err)

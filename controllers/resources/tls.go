@@ -19,21 +19,22 @@ func HasTLS(hub *v1alpha1.RegistryHub) bool {
 	return hub.Spec.Endpoint.Scheme == v1alpha1.EndpointHTTPS
 }
 
-// PullAccess is who may pull from a hub: what its spec says, or else Nodes for a hub with credentials, since what it
-// pulled with them is not for everybody.
+// PullAccess is who may pull from a hub without saying who they are: what its spec says, or else Nodes for a hub with
+// credentials, or one that is pushed to, since what it has is not for everybody.
 func PullAccess(hub *v1alpha1.RegistryHub) v1alpha1.PullAccess {
 	switch {
 	case hub.Spec.Access.Pull != "":
 		return hub.Spec.Access.Pull
-	case HasTLS(hub) && hasCredentials(hub):
+	case HasTLS(hub) && isPrivate(hub):
 		return v1alpha1.PullNodes
 	}
 	return v1alpha1.PullAnyone
 }
 
-func hasCredentials(hub *v1alpha1.RegistryHub) bool {
+// isPrivate says whether what a hub has was not for everybody before.
+func isPrivate(hub *v1alpha1.RegistryHub) bool {
 	if hub.Spec.Mirror == nil {
-		return false
+		return hub.Spec.Local != nil
 	}
 	for _, upstream := range hub.Spec.Mirror.Upstreams {
 		if upstream.CredentialsSecretRef != nil || upstream.ClientCertificateSecretRef != nil {
@@ -53,7 +54,7 @@ func listenTLS(hub *v1alpha1.RegistryHub, both bool) *configv1alpha1.ListenTLS {
 	if PullAccess(hub) == v1alpha1.PullNodes {
 		tls.ClientCAFile = tlsDirectory + "/" + configv1alpha1.BundleKey
 	}
-	tls.AlsoPlain = both && (tls.ClientCAFile == "" || !hasCredentials(hub))
+	tls.AlsoPlain = both && (tls.ClientCAFile == "" || !isPrivate(hub))
 	return tls
 }
 

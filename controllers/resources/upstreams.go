@@ -11,12 +11,12 @@ import (
 )
 
 // Upstreams are the registries that a hub asks, by name: those of its spec, or else one for each host. Those of a hub for any
-// host are known when they are asked.
+// host are known when they are asked, and one that is pushed to has none.
 func Upstreams(hub *v1alpha1.RegistryHub) []v1alpha1.UpstreamStatus {
 	if hub.Spec.Mirror != nil && len(hub.Spec.Mirror.Upstreams) > 0 {
 		return specifiedUpstreams(hub.Spec.Mirror.Upstreams)
 	}
-	if hub.Spec.StandsForAny() {
+	if hub.Spec.StandsForAny() || hub.Spec.Local != nil {
 		return nil
 	}
 	taken := map[string]bool{}

@@ -297,36 +297,6 @@ func TestUsersAreThoseOfTheFileAsItIsNow(t *testing.T) {
 	}
 }
 
-func TestAFileOfUsersIsRefusedWithItsLine(t *testing.T) {
-	good := "alice:" + hashOf(t, "x") + "\n"
-	for name, tc := range map[string]struct{ content, want string }{
-		"nothing":                {"", "no user"},
-		"no hash":                {good + "bob\n", "line 2"},
-		"a hash of MD5":          {"bob:$apr1$x$y\n", `line 1: the hash of "bob"`},
-		"a password as it is":    {good + "bob:password\n", "line 2"},
-		"no user before a colon": {":x\n", "line 1"},
-		"a user twice":           {good + "alice:" + hashOf(t, "y") + "\n", `line 2: "alice" is there twice`},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if _, err := access.ParseHtpasswd([]byte(tc.content)); err == nil || !strings.Contains(err.Error(), tc.want) {
-				t.Errorf("got %v, want %q", err, tc.want)
-			}
-		})
-	}
-}
-
-func FuzzParseHtpasswd(f *testing.F) {
-	for _, seed := range []string{"", "a:$2y$04$", "a:b\nc:d", "#\n", "alice:$2a$04$abcdefghijklmnopqrstuuK2n2vF8s0fGZ7c3cR0eY8k9rQ2pJ5bW"} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, content []byte) {
-		users, err := access.ParseHtpasswd(content)
-		if (err == nil) != (len(users) > 0) {
-			t.Errorf("got %d users and error %v", len(users), err)
-		}
-	})
-}
-
 func FuzzCheckToken(f *testing.F) {
 	p := policy(access.AnonymousNone)
 	for _, seed := range []string{"", ".", "e30.x", "eyJleHAiOjk5OTk5OTk5OTk5OX0.AAAA"} {

@@ -1,20 +1,18 @@
 package access
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
+
+	"github.com/registryhub/registryhub/api/config/htpasswd"
 )
 
 const (
@@ -137,7 +135,7 @@ func readHtpasswd(file string, size int64) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ParseHtpasswd(content)
+	return htpasswd.Parse(content)
 }
 
 // hashOfNobody costs as much as the users' hashes do, so that who is not there is not known by being told so sooner.
@@ -151,42 +149,4 @@ func hashOfNobody(users map[string][]byte) ([]byte, error) {
 	var password [32]byte
 	_, _ = rand.Read(password[:]) // never fails
 	return bcrypt.GenerateFromPassword(password[:], cost)
-}
-
-// ParseHtpasswd reads the lines of a file. Errors name the line, and hold nothing of what is in it but the user's name.
-func ParseHtpasswd(content []byte) (map[string][]byte, error) {
-	users := map[string][]byte{}
-	lines := bufio.NewScanner(bytes.NewReader(content))
-	for number := 1; lines.Scan(); number++ {
-		line := strings.TrimSpace(lines.Text())
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		user, hash, err := parseUser(line)
-		if err == nil && users[user] != nil {
-			err = fmt.Errorf("%q is there twice", user)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", number, err)
-		}
-		users[user] = hash
-	}
-	if err := lines.Err(); err != nil {
-		return nil, err
-	}
-	if len(users) == 0 {
-		return nil, errors.New("there is no user in it")
-	}
-	return users, nil
-}
-
-func parseUser(line string) (user string, hash []byte, err error) {
-	user, text, found := strings.Cut(line, ":")
-	if !found || user == "" {
-		return "", nil, errors.New("not a user, a colon and a hash")
-	}
-	if _, err := bcrypt.Cost([]byte(text)); err != nil {
-		return "", nil, fmt.Errorf("the hash of %q is not one of bcrypt: make it with htpasswd -B", user)
-	}
-	return user, []byte(text), nil
 }

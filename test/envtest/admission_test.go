@@ -125,6 +125,9 @@ func TestWhatIsRefused(t *testing.T) {
 		"an issuer over plain HTTP":         {"mode: Mirror", "mode: Mirror\n  endpoint: {scheme: HTTP, certificate: {issuerRef: {name: a}}}", "cannot be set with spec.endpoint.scheme HTTP"},
 		"an issuer without a name":          {"mode: Mirror", "mode: Mirror\n  endpoint: {certificate: {issuerRef: {kind: Issuer}}}", "issuerRef.name"},
 		"an issuer of no kind of theirs":    {"mode: Mirror", "mode: Mirror\n  endpoint: {certificate: {issuerRef: {name: a, kind: Certificate}}}", "kind must be Issuer or ClusterIssuer"},
+		"users of a mirror":                 {"mode: Mirror", "mode: Mirror\n  access: {htpasswdSecretRef: {name: a}}", "spec.access.htpasswdSecretRef must be set when spec.mode is Local"},
+		"a registry beside a mirror":        {"mode: Mirror", "mode: Mirror\n  local: {}", "spec.local must be set when spec.mode is Local"},
+		"a mirror of mode Local":            {"mode: Mirror", "mode: Local", "spec.mirror must be set when spec.mode is Mirror"},
 		"a URL with a path":                 {"mode: Mirror", "mode: Mirror\n  endpoint: {type: External, external: {url: 'https://a.example/v2'}}", "nothing behind it"},
 	} {
 		t.Run(name, func(t *testing.T) {

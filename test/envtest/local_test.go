@@ -1,0 +1,56 @@
+package envtest
+
+import (
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
+	"github.com/registryhub/registryhub/api/v1alpha1"
+)
+
+// pushedTo makes a hub a registry whose users are in a Secret.
+func pushedTo(users string) func(*v1alpha1.RegistryHub) {
+	return func(hub *v1alpha1.RegistryHub) {
+		hub.Spec.Mode, hub.Spec.Mirror, hub.Spec.Local = v1alpha1.HubModeLocal, nil, &v1alpha1.LocalSpec{ImmutableTags: []string{".*:v[0-9]+"}}
+		hub.Spec.Access.HtpasswdSecretRef = &v1alpha1.SecretReference{Name: users}
+	}
+}
+
+func TestARegistryIsServedOnceItsUsersAreKnown(t *testing.T) {
+	w := begin(t)
+	w.create(hubFor("registry", "registry.internal", pushedTo("registry-users")))
+	w.bindVolume("registry")
+	w.becomes("registry", v1alpha1.ConditionProxyAvailable, "False/ReferenceNotFound")
+	w.Expect(w.message("registry", v1alpha1.ConditionProxyAvailable)).To(ContainSubstring("Secret registry-users in namespace " + namespace + " does not exist"))
+	users := w.secret("registry-users", map[string][]byte{"htpasswd": []byte("alice:cleartext")})
+	w.Eventually(func() string { return w.message("registry", v1alpha1.ConditionProxyAvailable) }, "30s").Should(ContainSubstring(`line 1: the hash of "alice" is not one of bcrypt`))
+	w.Expect(w.message("registry", v1alpha1.ConditionProxyAvailable)).NotTo(ContainSubstring("cleartext"))
+	w.Expect(apierrors.IsNotFound(w.child("registry", &appsv1.Deployment{}))).To(BeTrue())
+
+	users.Data["htpasswd"] = []byte("alice:$2y$10$" + strings.Repeat("a", 53))
+	w.Expect(k8s.Update(ctxOf(), users)).To(Succeed())
+	w.Eventually(func() error { return w.child("registry", &appsv1.Deployment{}) }, "30s").Should(Succeed())
+	keys := &corev1.Secret{}
+	w.Expect(k8s.Get(ctxOf(), client.ObjectKey{Namespace: namespace, Name: "hub-registry-keys"}, keys)).To(Succeed())
+	w.Expect(keys.Data[configv1alpha1.LocalKeyCurrent]).To(HaveLen(32))
+	w.Expect(keys.OwnerReferences).To(HaveLen(1), "it goes with the Service")
+
+	w.ready("registry")
+	entry := w.entry("registry")
+	w.Expect(entry.Fallback).To(Equal(configv1alpha1.NodeFallbackNone), "there is nowhere else to pull from")
+	w.Expect(entry.ClientCertificate).To(BeTrue())
+	hub := w.get("registry")
+	w.Expect(hub.Status.Upstreams).To(BeEmpty())
+	w.Expect(hub.Status.Access.Pull).To(Equal(v1alpha1.PullNodes))
+	w.Expect(w.condition("registry", v1alpha1.ConditionUpstreamReachable)()).To(BeEmpty())
+
+	w.Expect(k8s.Delete(ctxOf(), keys)).To(Succeed())
+	w.change("registry", func(hub *v1alpha1.RegistryHub) { hub.Spec.Local.Sparse = true })
+	w.Eventually(func() error { return k8s.Get(ctxOf(), client.ObjectKeyFromObject(keys), &corev1.Secret{}) }).Should(Succeed())
+}
