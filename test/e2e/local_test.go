@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -75,7 +76,11 @@ func (s *suite) applyUsers(t *testing.T, user, password string) {
 	if err := s.bed.Apply(t.Context(), secret); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.kubectl(t, "-n", testbed.Namespace, "delete", "secret", "e2e-users", "--ignore-not-found") })
+	t.Cleanup(func() {
+		if _, err := s.bed.Kubectl(context.WithoutCancel(t.Context()), "-n", testbed.Namespace, "delete", "secret", "e2e-users", "--ignore-not-found"); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // pushTo pushes as something in the cluster does: to the hub's Service, whose certificate the published bundle has signed.
