@@ -41,7 +41,13 @@ func (s *shop) figure(t *testing.T, name string) string {
 // store is what the proxy reports of its store.
 func (s *shop) store(t *testing.T) config.StoreReport {
 	t.Helper()
-	_, body := get(t, &http.Client{Transport: s.transport}, "http://"+s.DiagnosticsAddr().String()+config.ReportPath)
+	return s.storeReport(t, s.transport)
+}
+
+// storeReport is what a proxy says of its store.
+func (r *running) storeReport(t *testing.T, transport *http.Transport) config.StoreReport {
+	t.Helper()
+	_, body := get(t, &http.Client{Transport: transport}, "http://"+r.DiagnosticsAddr().String()+config.ReportPath)
 	var report config.ProxyReport
 	must(t, json.Unmarshal([]byte(body), &report))
 	return report.Store

@@ -14,8 +14,8 @@ import (
 // Key of a Secret that holds such a file.
 const Key = "htpasswd"
 
-// bcrypt is a hash in its text form: version, cost, and 53 characters of salt and hash.
-var bcrypt = regexp.MustCompile(`^\$2[abxy]?\$[0-9]{2}\$[./A-Za-z0-9]{53}$`)
+// bcrypt is a hash in its text form: version, cost from 4 to 31, and 53 characters of salt and hash.
+var bcrypt = regexp.MustCompile(`^\$2[abxy]?\$(0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{53}$`)
 
 // Parse returns the hashes of all users, of whom there is one at least. Empty lines and those that begin with # do not count.
 // Errors name the line, and hold nothing of what is in it but the user's name.

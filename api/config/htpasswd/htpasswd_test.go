@@ -23,6 +23,7 @@ func TestAFileOfUsersIsRefusedWithItsLine(t *testing.T) {
 		"nothing":                {"", "no user"},
 		"no hash":                {good + "bob\n", "line 2"},
 		"a hash of MD5":          {"bob:$apr1$x$y\n", `line 1: the hash of "bob"`},
+		"a cost out of bounds":   {"bob:" + strings.Replace(hash, "10", "32", 1) + "\n", `line 1: the hash of "bob"`},
 		"a password as it is":    {good + "bob:password\n", "line 2"},
 		"no user before a colon": {":x\n", "line 1"},
 		"a user twice":           {good + "alice:" + strings.Replace(hash, "10", "12", 1) + "\n", `line 2: "alice" is there twice`},
