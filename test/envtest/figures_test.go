@@ -44,6 +44,10 @@ func (p *proxy) counts(figures func() *configv1alpha1.ProxyFigures) {
 	p.figures = figures
 }
 
+func counting(figures func() *configv1alpha1.ProxyFigures) func(*proxy) {
+	return func(p *proxy) { p.counts(figures) }
+}
+
 func (p *proxy) answers() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -92,9 +96,8 @@ func TestAThousandResyncsOfAHealthyHubChangeNothing(t *testing.T) {
 	w := begin(t)
 	w.twoNodes()
 	w.create(hubFor("steady", "steady.example"))
-	proxy := w.proxy("steady")
 	round := 0
-	proxy.counts(func() *configv1alpha1.ProxyFigures {
+	proxy := w.proxy("steady", counting(func() *configv1alpha1.ProxyFigures {
 		round++ // what a hub in use says is never the same twice
 		jitter := int64(round%7 - 3)
 		return figuresOf("steady-example", func(f *configv1alpha1.ProxyFigures) {
@@ -105,7 +108,7 @@ func TestAThousandResyncsOfAHealthyHubChangeNothing(t *testing.T) {
 			f.Lookups.Missed += int64(round) / 10
 			f.Upstreams[0].RateLimit.Remaining += jitter
 		})
-	})
+	}))
 	w.ready("steady")
 	w.Eventually(func() *v1alpha1.StorageStatus { return w.get("steady").Status.Storage }).Should(HaveField("Used", Not(BeNil())))
 	w.settle()
@@ -133,8 +136,7 @@ func TestAThousandResyncsOfAHealthyHubChangeNothing(t *testing.T) {
 func TestFiguresStayWhileNoProxyRuns(t *testing.T) {
 	w := begin(t)
 	w.create(hubFor("figures", "figures.example", ephemeral))
-	proxy := w.proxy("figures")
-	proxy.counts(func() *configv1alpha1.ProxyFigures { return figuresOf("figures-example") })
+	w.proxy("figures", counting(func() *configv1alpha1.ProxyFigures { return figuresOf("figures-example") }))
 	w.ready("figures")
 	shown := func() v1alpha1.RegistryHubStatus {
 		is := w.get("figures").Status
@@ -158,8 +160,7 @@ func TestFiguresStayWhileNoProxyRuns(t *testing.T) {
 func TestAnUpstreamThatIsDownIsShownAndGatesNothing(t *testing.T) {
 	w := begin(t)
 	w.create(hubFor("far", "far.example", ephemeral))
-	proxy := w.proxy("far")
-	proxy.counts(func() *configv1alpha1.ProxyFigures { return figuresOf("far-example") })
+	proxy := w.proxy("far", counting(func() *configv1alpha1.ProxyFigures { return figuresOf("far-example") }))
 	w.ready("far")
 	w.becomes("far", v1alpha1.ConditionUpstreamReachable, "True/UpstreamsReachable")
 

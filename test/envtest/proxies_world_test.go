@@ -30,10 +30,14 @@ type proxy struct {
 	asked   int
 }
 
-// proxy makes a hub's Pod, with a proxy that answers at its address; it goes when the test ends.
-func (w *world) proxy(hub string) *proxy {
+// proxy makes a hub's Pod, with a proxy that answers at its address; it goes when the test ends. What the proxy says from its
+// first answer on is settled before the Pod is there: a Pod that serves with what it should is asked again a minute later.
+func (w *world) proxy(hub string, says ...func(*proxy)) *proxy {
 	w.t.Helper()
 	p := &proxy{hub: hub}
+	for _, say := range says {
+		say(p)
+	}
 	server := httptest.NewServer(http.HandlerFunc(p.answer))
 	w.t.Cleanup(server.Close)
 	at, err := netip.ParseAddrPort(strings.TrimPrefix(server.URL, "http://"))
@@ -131,3 +135,5 @@ func (p *proxy) finds(store configv1alpha1.StoreReport) {
 	defer p.mu.Unlock()
 	p.store = store
 }
+
+func found(store configv1alpha1.StoreReport) func(*proxy) { return func(p *proxy) { p.finds(store) } }

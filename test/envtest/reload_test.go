@@ -82,8 +82,7 @@ func TestARefusedConfigurationStallsTheHubUntilItIsCured(t *testing.T) {
 func TestAProxyThatCannotBeAskedIsNoSuccess(t *testing.T) {
 	w := begin(t)
 	w.create(hubFor("mute", "mute.example", ephemeral))
-	proxy := w.proxy("mute")
-	proxy.silence()
+	proxy := w.proxy("mute", (*proxy).silence)
 	w.serve("mute")
 	w.becomes("mute", v1alpha1.ConditionProxyAvailable, "False/ConfigurationPending")
 	w.Eventually(func() string { return w.message("mute", v1alpha1.ConditionProxyAvailable) }).Should(ContainSubstring("it answers 404"))
@@ -120,8 +119,7 @@ func TestAPodIsReplacedForAnotherImageAndNotForAnotherRule(t *testing.T) {
 func TestADiskInTroubleIsShownAndGatesNothing(t *testing.T) {
 	w := begin(t)
 	w.create(hubFor("disk", "disk.example"))
-	proxy := w.proxy("disk")
-	proxy.finds(configv1alpha1.StoreReport{Failing: true})
+	proxy := w.proxy("disk", found(configv1alpha1.StoreReport{Failing: true}))
 	w.ready("disk")
 	w.becomes("disk", v1alpha1.ConditionStorageReady, "False/VolumeNotWritable")
 	w.isKstatus("disk", status.CurrentStatus)
@@ -141,8 +139,7 @@ func TestADiskInTroubleIsShownAndGatesNothing(t *testing.T) {
 func TestAManagerThatStartsBelievesWhatWasSaidUntilItHasAsked(t *testing.T) {
 	w := begin(t)
 	w.create(hubFor("restarted", "restarted.example", ephemeral))
-	proxy := w.proxy("restarted")
-	proxy.finds(configv1alpha1.StoreReport{Full: true})
+	proxy := w.proxy("restarted", found(configv1alpha1.StoreReport{Full: true}))
 	w.ready("restarted")
 	w.becomes("restarted", v1alpha1.ConditionStorageReady, "False/VolumeFull")
 	w.settle()

@@ -286,8 +286,7 @@ func TestAVolumeGrowsByItselfWhileItsHubLacksRoom(t *testing.T) {
 	w.create(hubFor("elastic", "elastic.example", onClass("elastic"), func(hub *v1alpha1.RegistryHub) {
 		hub.Spec.Storage.PersistentVolumeClaim.MaxSize = new(resource.MustParse("2.5Gi"))
 	}))
-	w.Eventually(func() error { return w.child("elastic", &corev1.ConfigMap{}) }).Should(Succeed())
-	w.proxy("elastic").crowd("990Mi", "1000Mi")
+	w.proxy("elastic", crowded("990Mi", "1000Mi"))
 	w.ready("elastic")
 	w.Eventually(w.asks("elastic")).Should(Equal("2Gi"))
 	w.becomes("elastic", v1alpha1.ConditionStorageReady, "True/VolumeGrowing")
@@ -307,12 +306,10 @@ func TestAVolumeGrowsByItselfWhileItsHubLacksRoom(t *testing.T) {
 	w.becomes("elastic", v1alpha1.ConditionReady, "True/Ready")
 }
 
-// crowd has the proxy tell that so much of its store is used.
-func (p *proxy) crowd(used, capacity string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+// crowded has the proxy tell that so much of its store is used.
+func crowded(used, capacity string) func(*proxy) {
 	is, has := resource.MustParse(used), resource.MustParse(capacity)
-	p.held = &configv1alpha1.ProxyReport{InForce: p.wanted(), Figures: &configv1alpha1.ProxyFigures{
-		Store: configv1alpha1.StoreFigures{UsedBytes: is.Value(), CapacityBytes: has.Value()},
-	}}
+	return counting(func() *configv1alpha1.ProxyFigures {
+		return &configv1alpha1.ProxyFigures{Store: configv1alpha1.StoreFigures{UsedBytes: is.Value(), CapacityBytes: has.Value()}}
+	})
 }
