@@ -20,6 +20,10 @@ type StorageStatus struct {
 	// +optional
 	Requested *resource.Quantity `json:"requested,omitempty"`
 
+	// retention is what becomes of the volume when the hub is deleted: what the spec says, or the default of the hub's mode.
+	// +optional
+	Retention VolumeRetention `json:"retention,omitempty"`
+
 	// used is what of the capacity is taken, by whomever, to three digits. Written again when it moved by 5 % of the capacity.
 	// Example: 80Gi.
 	// +optional

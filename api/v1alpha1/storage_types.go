@@ -130,11 +130,25 @@ type PersistentVolumeClaimStorage struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec.storage.persistentVolumeClaim.accessModes cannot be changed; make another hub"
 	AccessModes []corev1.PersistentVolumeAccessMode `json:"accessModes,omitempty"`
 
-	// retention says what becomes of the volume when the hub is deleted: Delete or Retain. Default: Delete
-	// (what it holds can be pulled again).
+	// retention says what becomes of the volume when the hub is deleted: Delete or Retain. Default: Delete for a hub of mode
+	// Mirror, as what it holds can be pulled again, and Retain for one of mode Local, as what was pushed is nowhere else.
+	// status.storage.retention shows which it is.
 	// +optional
-	// +kubebuilder:default=Delete
 	Retention VolumeRetention `json:"retention,omitempty"`
+}
+
+// VolumeRetention is what becomes of the hub's volume when the hub is deleted: what the spec says, or the default of its mode;
+// empty when its storage is no volume.
+func (s *RegistryHubSpec) VolumeRetention() VolumeRetention {
+	switch volume := s.Storage.PersistentVolumeClaim; {
+	case volume == nil:
+		return ""
+	case volume.Retention != "":
+		return volume.Retention
+	case s.Mode == HubModeLocal:
+		return VolumeRetain
+	}
+	return VolumeDelete
 }
 
 // EphemeralStorage describes an emptyDir.

@@ -44,7 +44,7 @@ func shows(changes ...func(*v1alpha1.RegistryHubStatus)) v1alpha1.RegistryHubSta
 	status := v1alpha1.RegistryHubStatus{
 		Storage: &v1alpha1.StorageStatus{
 			Capacity: new(resource.MustParse("100Gi")), Used: new(resource.MustParse("60Gi")), Objects: new(int64(1230)),
-			LastEviction: new(metav1.NewTime(now.Add(-time.Minute))),
+			LastEviction: new(metav1.NewTime(now.Add(-time.Minute))), Retention: v1alpha1.VolumeDelete,
 		},
 		Cache: &v1alpha1.CacheStatus{HitPercent: new(int32(90))},
 		Upstreams: []v1alpha1.UpstreamStatus{{
@@ -64,7 +64,7 @@ func saidBefore(changes ...func(*v1alpha1.RegistryHubStatus)) func(*scope) {
 func TestFiguresInTheStatus(t *testing.T) {
 	t.Parallel()
 	bare := v1alpha1.RegistryHubStatus{
-		Storage:   &v1alpha1.StorageStatus{Capacity: new(resource.MustParse("101Gi"))},
+		Storage:   &v1alpha1.StorageStatus{Capacity: new(resource.MustParse("101Gi")), Retention: v1alpha1.VolumeDelete},
 		Upstreams: []v1alpha1.UpstreamStatus{{Name: "a-example", URL: "https://a.example"}},
 	}
 	a := func(reports ...proxies.Report) func(*scope) { return func(s *scope) { s.reports = reports } }
@@ -78,9 +78,11 @@ func TestFiguresInTheStatus(t *testing.T) {
 		scope *scope
 		want  v1alpha1.RegistryHubStatus
 	}{
-		"no Pod has said any":   {healthy(granted("101Gi")), bare},
-		"what a Pod says":       {healthy(granted("101Gi"), a(told())), shows()},
-		"without a claim":       {healthy(func(s *scope) { s.hub.Spec.Storage.Type = v1alpha1.StorageEphemeral }, a(told())), shows()},
+		"no Pod has said any": {healthy(granted("101Gi")), bare},
+		"what a Pod says":     {healthy(granted("101Gi"), a(told())), shows()},
+		"without a claim": {healthy(func(s *scope) { s.hub.Spec.Storage.Type = v1alpha1.StorageEphemeral }, a(told())), shows(func(status *v1alpha1.RegistryHubStatus) {
+			status.Storage.Retention = ""
+		})},
 		"what has hardly moved": {healthy(granted("101Gi"), saidBefore(), a(hardly)), shows()},
 		"what has moved, and all beside": {healthy(granted("101Gi"), saidBefore(), a(told(full))), shows(func(status *v1alpha1.RegistryHubStatus) {
 			status.Storage.Used, status.Storage.Objects = new(resource.MustParse("95Gi")), new(int64(1300))

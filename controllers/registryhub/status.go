@@ -33,7 +33,7 @@ func nextStatus(s *scope) v1alpha1.RegistryHubStatus {
 		if s.certificate.decided {
 			status.Certificate = s.certificate.trust
 		}
-		status.Storage = storageStatus(s.claim)
+		status.Storage = storageStatus(s)
 		showFigures(&status, figures(s, status.Upstreams))
 		status.Prewarm = prewarmStatus(s)
 		status.Nodes = nodesStatus(s)

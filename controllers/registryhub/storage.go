@@ -84,16 +84,16 @@ func withoutFigures(text string) string {
 	return strings.Join(words, " ")
 }
 
-func storageStatus(claim *corev1.PersistentVolumeClaim) *v1alpha1.StorageStatus {
-	if claim == nil {
+func storageStatus(s *scope) *v1alpha1.StorageStatus {
+	if s.claim == nil {
 		return nil
 	}
-	capacity, found := claim.Status.Capacity[corev1.ResourceStorage]
+	capacity, found := s.claim.Status.Capacity[corev1.ResourceStorage]
 	if !found {
 		return nil
 	}
-	status := &v1alpha1.StorageStatus{Capacity: &capacity}
-	if requested, found := claim.Spec.Resources.Requests[corev1.ResourceStorage]; found {
+	status := &v1alpha1.StorageStatus{Capacity: &capacity, Retention: s.hub.Spec.VolumeRetention()}
+	if requested, found := s.claim.Spec.Resources.Requests[corev1.ResourceStorage]; found {
 		status.Requested = &requested
 	}
 	return status

@@ -247,15 +247,23 @@ func TestTheLatestEventCounts(t *testing.T) {
 
 func TestAVolumeThatAnEarlierHubLeftIsNotDeletedWithAHubWithoutOne(t *testing.T) {
 	t.Parallel()
+	volume := func(retention v1alpha1.VolumeRetention) v1alpha1.StorageSpec {
+		return v1alpha1.StorageSpec{PersistentVolumeClaim: &v1alpha1.PersistentVolumeClaimStorage{Retention: retention}}
+	}
 	for name, tc := range map[string]struct {
+		mode    v1alpha1.HubMode
 		storage v1alpha1.StorageSpec
 		want    bool
 	}{
-		"a volume to delete": {v1alpha1.StorageSpec{PersistentVolumeClaim: &v1alpha1.PersistentVolumeClaimStorage{Retention: v1alpha1.VolumeDelete}}, false},
-		"a volume to retain": {v1alpha1.StorageSpec{PersistentVolumeClaim: &v1alpha1.PersistentVolumeClaimStorage{Retention: v1alpha1.VolumeRetain}}, true},
-		"no volume":          {v1alpha1.StorageSpec{Type: v1alpha1.StorageEphemeral}, true},
+		"a mirror's volume to delete":              {v1alpha1.HubModeMirror, volume(v1alpha1.VolumeDelete), false},
+		"a mirror's volume to retain":              {v1alpha1.HubModeMirror, volume(v1alpha1.VolumeRetain), true},
+		"a mirror's volume of which nobody said":   {v1alpha1.HubModeMirror, volume(""), false},
+		"a registry's volume to delete":            {v1alpha1.HubModeLocal, volume(v1alpha1.VolumeDelete), false},
+		"a registry's volume of which nobody said": {v1alpha1.HubModeLocal, volume(""), true},
+		"no volume": {v1alpha1.HubModeMirror, v1alpha1.StorageSpec{Type: v1alpha1.StorageEphemeral}, true},
 	} {
-		if got := keepsVolume(&v1alpha1.RegistryHub{Spec: v1alpha1.RegistryHubSpec{Storage: tc.storage}}); got != tc.want {
+		hub := &v1alpha1.RegistryHub{Spec: v1alpha1.RegistryHubSpec{Mode: tc.mode, Storage: tc.storage}}
+		if got := keepsVolume(hub); got != tc.want {
 			t.Errorf("%s: kept %v, want %v", name, got, tc.want)
 		}
 	}

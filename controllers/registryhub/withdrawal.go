@@ -87,8 +87,7 @@ func (r *Reconciler) remove(ctx context.Context, s *scope) error {
 // keepsVolume says whether a hub's claim outlives it. One beside a hub that has its cache elsewhere is that of an earlier
 // hub, which was to be kept.
 func keepsVolume(hub *v1alpha1.RegistryHub) bool {
-	storage := hub.Spec.Storage.PersistentVolumeClaim
-	return storage == nil || storage.Retention == v1alpha1.VolumeRetain
+	return hub.Spec.VolumeRetention() != v1alpha1.VolumeDelete
 }
 
 // deleteOrphans deletes the children of a hub whose finalizer somebody took away by hand. Its volume stays: nobody

@@ -53,4 +53,8 @@ func TestARegistryIsServedOnceItsUsersAreKnown(t *testing.T) {
 	w.Expect(k8s.Delete(ctxOf(), keys)).To(Succeed())
 	w.change("registry", func(hub *v1alpha1.RegistryHub) { hub.Spec.Local.Sparse = true })
 	w.Eventually(func() error { return k8s.Get(ctxOf(), client.ObjectKeyFromObject(keys), &corev1.Secret{}) }).Should(Succeed())
+
+	w.Expect(w.get("registry").Status.Storage.Retention).To(Equal(v1alpha1.VolumeRetain))
+	w.deleteHub(w.get("registry"))
+	w.Expect(w.claim("registry").DeletionTimestamp).To(BeNil(), "what was pushed is nowhere else")
 }
