@@ -91,6 +91,7 @@ func (c *cluster) prepareControlPlane(trust *trust) error {
 		return err
 	}
 	content["etc/hosts"] = plan.HostsFile(plan.ControlPlane, c.nodes())
+	content[plan.AuditPolicyFile] = plan.AuditPolicy()
 	content["var/lib/names/hosts"] = plan.HostsFile(plan.ControlPlane, c.nodes())
 	if err := content.write(folder); err != nil {
 		return err

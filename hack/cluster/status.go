@@ -27,6 +27,8 @@ type Status struct {
 	CAKeyFile string `json:"caKeyFile"`
 	// NamesFile is a hosts file, resolved on all nodes and in all pods; append to it, or use `name`.
 	NamesFile string `json:"namesFile"`
+	// AuditLog is what the operator's ServiceAccounts asked the API server for, a file of audit.k8s.io/v1 Events.
+	AuditLog string `json:"auditLog"`
 	// ContainerdRelease is 2.4 or 1.6.
 	ContainerdRelease string `json:"containerdRelease"`
 	// Nodes are the cluster's nodes.
@@ -85,6 +87,7 @@ func (c *cluster) status(ctx context.Context) (*Status, error) {
 		CAFile:            path("test-ca.pem"),
 		CAKeyFile:         path("test-ca-key.pem"),
 		NamesFile:         namesFile(),
+		AuditLog:          filepath.Join(path(plan.ControlPlane), plan.AuditLog),
 		ContainerdRelease: c.Containerd,
 	}
 	var err error

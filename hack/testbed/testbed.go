@@ -35,6 +35,8 @@ type Bed struct {
 	// CAFile and CAKeyFile are an authority that every node's containerd trusts.
 	CAFile    string `json:"caFile"`
 	CAKeyFile string `json:"caKeyFile"`
+	// AuditLog is what the operator's ServiceAccounts asked the API server for, a file.
+	AuditLog string `json:"auditLog"`
 	// Kubeconfig of the cluster's administrator, a file.
 	Kubeconfig string `json:"kubeconfig"`
 

@@ -6,13 +6,17 @@ package e2e
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/registryhub/registryhub/hack/testbed"
 	"github.com/registryhub/registryhub/hack/upstream"
+	"github.com/registryhub/registryhub/test/rights"
 )
 
 // upstreamHosts are the registries that the one upstream stands for. A test has a host of its own, so that no hub
@@ -58,7 +62,27 @@ func runSuite(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	shared = started
-	return m.Run(), nil
+	if code := m.Run(); code != 0 || flag.Lookup("test.run").Value.String() != "" {
+		return code, nil
+	}
+	return 0, agentsUseTheirRights(started.bed)
+}
+
+// agentsUseTheirRights is what only all tests together can show. What the agents lack fails the tests by itself.
+func agentsUseTheirRights(bed *testbed.Bed) error {
+	config := filepath.Join(bed.Root(), "config", "node-agent")
+	all, err := rights.Of(filepath.Join(config, "cluster-role.yaml"), filepath.Join(config, "role.yaml"))
+	if err != nil {
+		return err
+	}
+	made, err := rights.MadeBy("system:serviceaccount:registryhub-system:registryhub-node-agent", bed.AuditLog)
+	if err != nil {
+		return err
+	}
+	if unused := rights.Unused(all, made); len(unused) > 0 {
+		return fmt.Errorf("config/ gives the agents rights that nothing they did made use of:\n%s", strings.Join(unused, "\n"))
+	}
+	return nil
 }
 
 // start brings up all that the tests share, on a cluster that nobody has used before. Stop undoes what was done,

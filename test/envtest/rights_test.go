@@ -1,11 +1,9 @@
 package envtest
 
 import (
-	"fmt"
-	"slices"
+	"path/filepath"
 
-	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/apimachinery/pkg/runtime"
+	"github.com/registryhub/registryhub/test/rights"
 )
 
 // rolesOfTheManager are the files with all that the manager may do, what an overlay adds included.
@@ -14,83 +12,17 @@ var rolesOfTheManager = []string{
 	"cert-manager/role.yaml", "cert-manager/cluster-role.yaml",
 }
 
-// unusedButNeeded are rights that no test makes use of, and why the manager has them all the same.
-var unusedButNeeded = map[string]string{}
-
-// right is one verb for one resource, as a Role gives it.
-type right struct {
-	role, namespace, verb, group, resource string
-	names                                  []string
-}
-
-func (r right) String() string {
-	return fmt.Sprintf("%s: %s %s.%s %v", r.role, r.verb, r.resource, r.group, r.names)
-}
-
-// allows: a ClusterRole, which has no namespace, allows it everywhere.
-func (r right) allows(made request) bool {
-	return r.verb == made.verb && r.group == made.group && r.resource == made.resource &&
-		(r.namespace == "" || r.namespace == made.namespace) &&
-		(len(r.names) == 0 || slices.Contains(r.names, made.name))
-}
-
-// needlessRights are those of the manager's that nothing it did made use of. What it lacks fails the tests by itself, since
-// it runs with these rights alone.
-func needlessRights(made map[request]bool) ([]string, error) {
-	all, err := rightsIn(rolesOfTheManager)
+// unusedRights are those of the manager's that nothing it did made use of. What it lacks fails the tests by itself, since it
+// runs with these rights alone.
+func unusedRights(log string) ([]string, error) {
+	var files []string
+	for _, file := range rolesOfTheManager {
+		files = append(files, filepath.Join("..", "..", "config", file))
+	}
+	all, err := rights.Of(files...)
 	if err != nil {
 		return nil, err
 	}
-	var needless []string
-	for _, one := range all {
-		used := false
-		for each := range made {
-			used = used || one.allows(each)
-		}
-		_, excused := unusedButNeeded[one.String()]
-		switch {
-		case !used && !excused:
-			needless = append(needless, one.String()+" is never used")
-		case used && excused:
-			needless = append(needless, one.String()+" is used, and excused for not being used")
-		}
-	}
-	return needless, nil
-}
-
-func rightsIn(files []string) ([]right, error) {
-	var all []right
-	for _, file := range files {
-		objects, err := readManifest(file)
-		if err != nil {
-			return nil, err
-		}
-		for _, object := range objects {
-			if kind := object.GetKind(); kind != "Role" && kind != "ClusterRole" {
-				continue
-			}
-			role := rbacv1.Role{}
-			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &role); err != nil {
-				return nil, fmt.Errorf("reading the rules of %s: %w", file, err)
-			}
-			for _, rule := range role.Rules {
-				all = append(all, rightsOf(role, rule)...)
-			}
-		}
-	}
-	return all, nil
-}
-
-func rightsOf(role rbacv1.Role, rule rbacv1.PolicyRule) []right {
-	var all []right
-	for _, group := range rule.APIGroups {
-		for _, resource := range rule.Resources {
-			for _, verb := range rule.Verbs {
-				all = append(all, right{
-					role: role.Name, namespace: role.Namespace, verb: verb, group: group, resource: resource, names: rule.ResourceNames,
-				})
-			}
-		}
-	}
-	return all
+	made, err := rights.MadeBy(managerUser, log)
+	return rights.Unused(all, made), err
 }

@@ -34,6 +34,18 @@ func Etcd() sandbox.Process {
 	)
 }
 
+// AuditPolicyFile is where the API server's audit policy is inside its sandbox, and AuditLog where it writes what that asks for.
+const (
+	AuditPolicyFile = kubernetesFolder + "/audit-policy.json"
+	AuditLog        = "/var/log/audit.log"
+)
+
+// AuditPolicy has the API server tell of each request of the operator's own: who, what, and with which answer.
+func AuditPolicy() []byte {
+	return []byte(`{"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"], "rules": [
+{"level": "Metadata", "userGroups": ["system:serviceaccounts:registryhub-system"]}, {"level": "None"}]}`)
+}
+
 // KubeAPIServer returns kube-apiserver.
 func KubeAPIServer() sandbox.Process {
 	endpoint, err := url.Parse(APIServer)
@@ -53,6 +65,9 @@ func KubeAPIServer() sandbox.Process {
 		"--allow-privileged=true",
 		"--authorization-mode=Node,RBAC",
 		"--enable-admission-plugins=NodeRestriction",
+		"--audit-policy-file="+AuditPolicyFile,
+		"--audit-log-path="+AuditLog,
+		"--audit-log-maxsize=4096", // MiB: one file
 		"--client-ca-file="+pkiFile("ca"),
 		"--tls-cert-file="+pkiFile("apiserver"),
 		"--tls-private-key-file="+pkiFile("apiserver-key"),
