@@ -70,6 +70,15 @@ func (i *images) build(t *testing.T) v1.Image {
 	return image
 }
 
+func digestOf(t *testing.T, image v1.Image) v1.Hash {
+	t.Helper()
+	digest, err := image.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return digest
+}
+
 // ownLayers are the digests, in hexadecimal, of the layers that no other image has. That of the program a node may have from an
 // earlier test, so that it does not pull it again.
 func ownLayers(t *testing.T, image v1.Image) []string {

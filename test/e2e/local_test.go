@@ -7,12 +7,15 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/validate"
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/registryhub/registryhub/api/v1alpha1"
@@ -65,6 +68,54 @@ func TestAPodRunsWhatWasPushedAMomentBefore(t *testing.T) {
 	}
 }
 
+// TestAPushGoesOnWhileARegistrysPodsAreReplaced pushes to two Pods on one volume, one image after the other, until both Pods are
+// others: each request of a push is answered by either. No push fails, and all that was acknowledged is there.
+func TestAPushGoesOnWhileARegistrysPodsAreReplaced(t *testing.T) {
+	s := shared
+	const hub, host = "replicated", "replicated.internal"
+	manifest := strings.Replace(localManifest, "{size: 100Mi}", "{size: 100Mi, accessModes: [ReadWriteMany]}\n  proxy: {replicas: 2}", 1)
+	s.applyUsers(t, "alice", "secret")
+	s.applyManifest(t, manifest, hub, host)
+	s.awaitReady(t, hub)
+	s.mustSayOfItsPods(t, hub, "2/2 Pods")
+
+	alice := &authn.Basic{Username: "alice", Password: "secret"}
+	var pushed []v1.Image
+	began := time.Now()
+	s.roll(t, hub)
+	for !s.rolled(t, hub, 2) {
+		if time.Since(began) > patience {
+			t.Fatalf("the Pods are not replaced after %d pushes\n%s", len(pushed), s.scene(t))
+		}
+		image := s.images.build(t)
+		if err := s.pushTo(t, hub, fmt.Sprintf("team/app:v%d", len(pushed)), image, alice); err != nil {
+			t.Fatalf("push %d: %v\n%s", len(pushed), err, s.scene(t))
+		}
+		pushed = append(pushed, image)
+	}
+	t.Logf("in the %s that it took: %d pushes", time.Since(began).Round(time.Second), len(pushed))
+	for i, image := range pushed {
+		s.mustHold(t, hub, fmt.Sprintf("team/app:v%d", i), image, alice)
+	}
+	s.runPod(t, "replicated", s.bed.Nodes[0], fmt.Sprintf("%s/team/app:v%d", host, len(pushed)-1))
+}
+
+// mustHold pulls an image from a registry, and compares it with what was pushed.
+func (s *suite) mustHold(t *testing.T, hub, image string, want v1.Image, who authn.Authenticator) {
+	t.Helper()
+	ref, options := s.inRegistry(t, hub, image, who)
+	got, err := remote.Image(ref, options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := validate.Image(got); err != nil {
+		t.Errorf("%s: %v", image, err)
+	}
+	if is, was := digestOf(t, got), digestOf(t, want); is != was {
+		t.Errorf("%s is %s, pushed was %s", image, is, was)
+	}
+}
+
 // applyUsers makes the Secret with the one user of registries, and removes it when the test ends.
 func (s *suite) applyUsers(t *testing.T, user, password string) {
 	t.Helper()
@@ -86,13 +137,20 @@ func (s *suite) applyUsers(t *testing.T, user, password string) {
 // pushTo pushes as something in the cluster does: to the hub's Service, whose certificate the published bundle has signed.
 func (s *suite) pushTo(t *testing.T, hub, image string, what v1.Image, who authn.Authenticator) error {
 	t.Helper()
+	ref, options := s.inRegistry(t, hub, image, who)
+	return remote.Write(ref, what, options...)
+}
+
+// inRegistry is where an image is at a hub's Service, and how to talk to that.
+func (s *suite) inRegistry(t *testing.T, hub, image string, who authn.Authenticator) (name.Reference, []remote.Option) {
+	t.Helper()
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM([]byte(s.bundle(t)))
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}
-	defer transport.CloseIdleConnections()
+	t.Cleanup(transport.CloseIdleConnections)
 	ref, err := name.ParseReference(net.JoinHostPort(s.clusterIP(t, hub), "5000") + "/" + image)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return remote.Write(ref, what, remote.WithTransport(transport), remote.WithAuth(who))
+	return ref, []remote.Option{remote.WithTransport(transport), remote.WithAuth(who)}
 }
