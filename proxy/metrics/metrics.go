@@ -88,6 +88,14 @@ func opts(name, help string) prometheus.GaugeOpts {
 
 func gauge(name, help string) prometheus.Gauge { return prometheus.NewGauge(opts(name, help)) }
 
+// truth is how Prometheus has a yes or a no.
+func truth(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
 func counter(name, help string) prometheus.Counter {
 	return prometheus.NewCounter(prometheus.CounterOpts(opts(name, help)))
 }

@@ -31,6 +31,7 @@ func touched() (*metrics.Metrics, *prometheus.Registry) {
 	m.Stalled()
 	m.Space(100, 90, 10, 9)
 	m.Evicted("idle", 2, 30, time.Unix(1000, 0))
+	m.Elected(true)
 	m.UpstreamUp("hub", true)
 	m.UpstreamUp("other", false)
 	m.UpstreamRateLimit("hub", 100, 76)
@@ -75,6 +76,7 @@ func TestValues(t *testing.T) {
 		"registryhub_proxy_turned_away_total":                    1,
 		"registryhub_proxy_stalled_clients_total":                1,
 		"registryhub_proxy_last_eviction_timestamp_seconds":      1000,
+		"registryhub_proxy_elected":                              1,
 		"registryhub_proxy_upstream_up":                          1,
 		"registryhub_proxy_upstream_ratelimit_limit":             100,
 		"registryhub_proxy_upstream_ratelimit_remaining":         76,

@@ -13,6 +13,7 @@ type space struct {
 	evictedObjects             *prometheus.CounterVec
 	evictedBytes               *prometheus.CounterVec
 	lastEviction               prometheus.Gauge
+	elected                    prometheus.Gauge
 }
 
 func newSpace() space {
@@ -24,6 +25,7 @@ func newSpace() space {
 		evictedObjects: counters("evicted_objects_total", "Objects removed from the store by reason (watermark, full, idle; garbage: nothing named it).", "reason"),
 		evictedBytes:   counters("evicted_bytes_total", "Bytes had back by removing objects, by reason (watermark, full, idle; garbage: nothing named it).", "reason"),
 		lastEviction:   gauge("last_eviction_timestamp_seconds", "When something was last removed from the store; 0: not since the start."),
+		elected:        gauge("elected", "1: of the processes that share the store it is this one that evicts, collects and scrubs; 0: another does."),
 	}
 	for _, reason := range []string{"watermark", "full", "idle", "garbage"} {
 		s.evictedObjects.WithLabelValues(reason) // 0 is a figure too, as in upkeep
@@ -34,7 +36,7 @@ func newSpace() space {
 
 func (s space) collectors() []prometheus.Collector {
 	return []prometheus.Collector{
-		s.capacityBytes, s.usedBytes, s.capacityInodes, s.usedInodes, s.evictedObjects, s.evictedBytes, s.lastEviction,
+		s.capacityBytes, s.usedBytes, s.capacityInodes, s.usedInodes, s.evictedObjects, s.evictedBytes, s.lastEviction, s.elected,
 	}
 }
 
@@ -45,6 +47,9 @@ func (m *Metrics) Space(capacityBytes, usedBytes, capacityInodes, usedInodes int
 	m.space.capacityInodes.Set(float64(capacityInodes))
 	m.space.usedInodes.Set(float64(usedInodes))
 }
+
+// Elected tells whether this process looks after the store, of those that share it.
+func (m *Metrics) Elected(elected bool) { m.space.elected.Set(truth(elected)) }
 
 // Evicted counts what was removed from the store for one reason: watermark, full, idle or garbage.
 func (m *Metrics) Evicted(reason string, objects, bytes int64, at time.Time) {

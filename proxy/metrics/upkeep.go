@@ -40,11 +40,7 @@ func (u upkeep) collectors() []prometheus.Collector {
 
 // Writable tells whether the store can be written.
 func (m *Metrics) Writable(writable bool) {
-	value := 0.0
-	if writable {
-		value = 1
-	}
-	m.upkeep.writable.Set(value)
+	m.upkeep.writable.Set(truth(writable))
 }
 
 // Damaged counts an object that was found damaged and put aside.

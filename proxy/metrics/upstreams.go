@@ -25,11 +25,7 @@ func gauges(name, help string, labels ...string) *prometheus.GaugeVec {
 
 // UpstreamUp tells whether an upstream is asked.
 func (m *Metrics) UpstreamUp(upstream string, up bool) {
-	value := 0.0
-	if up {
-		value = 1
-	}
-	m.upstreams.up.WithLabelValues(upstream).Set(value)
+	m.upstreams.up.WithLabelValues(upstream).Set(truth(up))
 }
 
 // UpstreamRateLimit tells what an upstream said that it allows, in requests, and what is left of it.

@@ -52,7 +52,9 @@ func (s *Sweeper) sweep(ctx context.Context, full bool) {
 // elected reports whether it is this process that removes, of those that share the store.
 func (s *Sweeper) elected(ctx context.Context) bool {
 	shared, ok := s.Store.(store.Shared)
-	return !ok || shared.Elected(ctx)
+	elected := !ok || shared.Elected(ctx)
+	s.Metrics.Elected(elected)
+	return elected
 }
 
 // alone reports whether nobody but this process knows that there is no room: what it could not write was large, and the store is

@@ -168,6 +168,22 @@ func (w *world) told(message string) int {
 	return len(slices.DeleteFunc(slices.Clone(w.lines), func(line string) bool { return !strings.Contains(line, message) }))
 }
 
+// gauge is what a metric without labels says.
+func (w *world) gauge(t *testing.T, name string) float64 {
+	t.Helper()
+	families, err := w.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() == name {
+			return family.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	t.Fatalf("there is no metric %s", name)
+	return 0
+}
+
 func wantLeft(t *testing.T, s *shelf, want ...int) {
 	t.Helper()
 	if diff := cmp.Diff(want, s.left()); diff != "" {
@@ -212,14 +228,8 @@ func TestOverTheHighWatermarkTheOldestGo(t *testing.T) {
 		if w.told("objects evicted") != 1 || w.told(`"objects":11,"bytes":11,"reasons":["watermark"],"sampled":false`) != 1 {
 			t.Errorf("it told %q", w.lines)
 		}
-		families, err := w.registry.Gather()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, family := range families {
-			if family.GetName() == "registryhub_proxy_store_used_bytes" && family.GetMetric()[0].GetGauge().GetValue() != 80 {
-				t.Errorf("after the eviction the store is said to hold %v", family)
-			}
+		if used := w.gauge(t, "registryhub_proxy_store_used_bytes"); used != 80 {
+			t.Errorf("after the eviction the store is said to hold %v", used)
 		}
 	})
 }
@@ -370,9 +380,10 @@ func TestOnlyWhoIsElectedLooksForWhatGoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &sharedShelf{shelf: newShelf(100)}
 		s.put(1, 91)
-		run(t, s, 0)
+		w := run(t, s, 0)
 		after(sweep.Every)
 		wantLeft(t, s.shelf, numbers(1, 91)...)
+		wantElected(t, w, 0)
 		if s.walks > 0 || s.looked > 0 {
 			t.Errorf("it scanned %d times and looked at %d objects", s.walks, s.looked)
 		}
@@ -382,7 +393,15 @@ func TestOnlyWhoIsElectedLooksForWhatGoes(t *testing.T) {
 		if left := len(s.left()); left != 80 {
 			t.Errorf("%d are left, want 80: it is elected", left)
 		}
+		wantElected(t, w, 1)
 	})
+}
+
+func wantElected(t *testing.T, w *world, want float64) {
+	t.Helper()
+	if got := w.gauge(t, "registryhub_proxy_elected"); got != want {
+		t.Errorf("registryhub_proxy_elected is %v, want %v", got, want)
+	}
 }
 
 func TestWhoIsNotElectedMakesRoomForWhatItAloneCouldNotWrite(t *testing.T) {

@@ -84,7 +84,9 @@ func (c *Collector) Run(ctx context.Context) {
 // elected reports whether this process is the one that collects. That several do would harm nothing.
 func (c *Collector) elected(ctx context.Context) bool {
 	shared, is := c.Store.(store.Shared)
-	return !is || shared.Elected(ctx)
+	elected := !is || shared.Elected(ctx)
+	c.Metrics.Elected(elected)
+	return elected
 }
 
 func (c *Collector) collect(ctx context.Context) {
