@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/registryhub/registryhub/proxy/store/fsstore"
 	"github.com/registryhub/registryhub/proxy/store/storetest"
@@ -29,6 +31,24 @@ func TestTheElectedStandsAgainWhenItsFileIsRemoved(t *testing.T) {
 	must(t, os.Remove(filepath.Join(dir, "evictor")))
 	wantElected(t, two, true)
 	wantElected(t, one, false)
+}
+
+func TestAnotherStandsInForOneThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		one, two := open(t, dir), open(t, dir)
+		for range 30 {
+			wantElected(t, one, true)
+			wantElected(t, two, false)
+			time.Sleep(time.Minute)
+		}
+		time.Sleep(8 * time.Minute)
+		wantElected(t, two, false)
+		time.Sleep(2 * time.Minute)
+		wantElected(t, two, true)
+		wantElected(t, one, true)
+		wantElected(t, two, false)
+	})
 }
 
 func TestEachIsElectedWhereThereIsNoRoomForTheFile(t *testing.T) {
