@@ -57,17 +57,26 @@ func serve(t *testing.T) string {
 // run runs a program in a home of its own, and returns what it said.
 func run(t *testing.T, home string, command ...string) string {
 	t.Helper()
+	out, err := try(t, home, command...)
+	must(t, err)
+	return out
+}
+
+// try is run of what may fail.
+func try(t *testing.T, home string, command ...string) (string, error) {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "XDG_RUNTIME_DIR=" + home, "TMPDIR=" + home,
 		"REGISTRY_AUTH_FILE=" + filepath.Join(home, "auth.json"), "DOCKER_CONFIG=" + home,
+		"SSL_CERT_FILE=" + authorityIn(home),
 	}
 	cmd.Dir = home
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		t.Fatalf("%v: %v\n%s", command, err, out)
+		err = fmt.Errorf("%v: %w\n%s", command, err, out)
 	}
-	return string(out)
+	return string(out), err
 }
 
 // image writes an image as an OCI layout, and returns its directory and digest.
