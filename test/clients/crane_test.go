@@ -1,14 +1,10 @@
 package clients
 
 import (
-	"fmt"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
-
-	"github.com/registryhub/registryhub/hack/cluster/assets"
 )
 
 func TestCranePushesAndPulls(t *testing.T) {
@@ -56,9 +52,7 @@ type crane struct {
 
 func newCrane(t *testing.T, w way) crane {
 	t.Helper()
-	cache, err := assets.Find(func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) })
-	must(t, err)
-	program, err := cache.Crane(t.Context())
+	program, err := newAssets(t).Crane(t.Context())
 	must(t, err)
 	home := newHome(t)
 	return crane{program: program, home: home, address: w.serve(t, home)}

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"go.uber.org/goleak"
 
+	"github.com/registryhub/registryhub/hack/cluster/assets"
 	"github.com/registryhub/registryhub/hack/debian"
 	"github.com/registryhub/registryhub/test/localregistry"
 )
@@ -52,6 +53,14 @@ func install(programs ...string) error {
 func serve(t *testing.T) string {
 	t.Helper()
 	return localregistry.NewPlace(t, "{htpasswdFile: "+localregistry.Users(t, user, password)+"}").Serve(t)
+}
+
+// newAssets are the programs that are built or unpacked for tests.
+func newAssets(t *testing.T) *assets.Store {
+	t.Helper()
+	cache, err := assets.Find(func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) })
+	must(t, err)
+	return cache
 }
 
 // run runs a program in a home of its own, and returns what it said.
