@@ -92,7 +92,9 @@ func (c *chain) as(password string) []remote.Option {
 }
 
 // anyone asks the mirror.
-func (c *chain) anyone() []remote.Option { return []remote.Option{remote.WithTransport(c.client.Transport)} }
+func (c *chain) anyone() []remote.Option {
+	return []remote.Option{remote.WithTransport(c.client.Transport)}
+}
 
 // status is what the mirror answers, and the body.
 func (c *chain) status(t *testing.T, path string, headers ...string) (int, string) {
@@ -214,6 +216,10 @@ func TestAPasswordOfAMirrorIsReplacedWhileItRuns(t *testing.T) {
 	status, body := c.status(t, "team/next/manifests/v1")
 	if status != http.StatusForbidden || !strings.Contains(body, `"code":"DENIED"`) || strings.Contains(body, "secret") {
 		t.Errorf("with a password that is no longer good: got %d %s, want 403 DENIED", status, body)
+	}
+
+	for _, reference := range []string{"v1", digestOf(t, image).String()} {
+		c.wantStatus(t, http.StatusOK, "team/app/manifests/"+reference) // by a token that was had before
 	}
 
 	c.login(t, "alice", "next")
