@@ -48,14 +48,26 @@ func newChain(t *testing.T) *chain {
 	c.setPassword(t, "alice", "secret")
 	c.login(t, "alice", "secret")
 	certificate := mountSecret(t, authority, time.Now().Add(time.Hour), nil)
-	c.registry = runWith(t, fmt.Sprintf(twoProxies, "internal", fmt.Sprintf(", tls: {certificateDirectory: %q}", certificate.directory),
-		t.TempDir(), fmt.Sprintf("local: {access: {htpasswdFile: %q}}", c.users)), proxy.Limits{})
+	c.registry = runToItsEnd(t, fmt.Sprintf(twoProxies, "internal", fmt.Sprintf(", tls: {certificateDirectory: %q}", certificate.directory),
+		t.TempDir(), fmt.Sprintf("local: {access: {htpasswdFile: %q}}", c.users)))
 	trusted := filepath.Join(t.TempDir(), "ca.crt")
 	must(t, os.WriteFile(trusted, []byte(pemOf("CERTIFICATE", authority.certificate.Raw)), 0o600))
 	upstream := fmt.Sprintf("{name: internal, url: %q, credentialsDirectory: %q, caFile: %q}", "https://"+c.registry.RegistryAddr().String(), c.credentials, trusted)
-	c.mirror = runWith(t, fmt.Sprintf(twoProxies, "elsewhere", "", t.TempDir(),
-		"mirror: {tags: {revalidateAfter: 1ns}, hosts: [{host: registry.internal, upstreams: ["+upstream+"]}]}"), proxy.Limits{})
+	c.mirror = runToItsEnd(t, fmt.Sprintf(twoProxies, "elsewhere", "", t.TempDir(),
+		"mirror: {tags: {revalidateAfter: 1ns}, hosts: [{host: registry.internal, upstreams: ["+upstream+"]}]}"))
+	t.Cleanup(c.client.CloseIdleConnections) // a connection that was never used is waited for
 	return c
+}
+
+// runToItsEnd is runWith of a proxy whose transfers are over when the test removes its directory.
+func runToItsEnd(t *testing.T, content string) *running {
+	t.Helper()
+	r := runWith(t, content, proxy.Limits{})
+	t.Cleanup(func() {
+		r.stop()
+		must(t, <-r.ended)
+	})
+	return r
 }
 
 // setPassword makes one user of the registry, in place of all others.
