@@ -37,6 +37,11 @@ func TestWhatWasDeletedByAnotherReplicaIsNotAcknowledgedFromMemory(t *testing.T)
 		other.do("DELETE", path, "").is(t, http.StatusAccepted)
 	}
 	r.do("GET", "/v2/team/app/manifests/v1", "").is(t, http.StatusNotFound, distspec.CodeManifestUnknown)
+	for _, path := range paths {
+		r.do("GET", path, "").is(t, http.StatusOK) // from memory still
+	}
+	r.do("POST", "/v2/team/other/blobs/uploads/?mount="+config+"&from=team/app", "").is(t, http.StatusAccepted)
+	r.do("POST", "/v2/team/other/blobs/uploads/?mount="+layer, "").is(t, http.StatusAccepted)
 	r.do("HEAD", paths[0], "").is(t, http.StatusNotFound)
 	r.do("HEAD", paths[2], "").is(t, http.StatusNotFound)
 	r.putManifest("team/app", "v2", manifest).is(t, http.StatusNotFound, distspec.CodeManifestBlobUnknown)
