@@ -70,7 +70,7 @@ func newRegistryEngine(cfg *config.ProxyConfiguration, content store.Store, upke
 		e.collector = collect.New(collect.Options{Hub: cfg.Hub, Store: collected, Logger: logger, Metrics: figures})
 	}
 	e.registry = local.New(local.Options{
-		Hub: cfg.Hub, HubUID: cfg.HubUID, Store: content, Keys: keys, Guard: &e.guard, Rules: func() local.Rules { return *e.rules.Load() }, Full: e.room.isShort, Failed: upkeep.failed, Logger: logger, Metrics: figures,
+		Hub: cfg.Hub, HubUID: cfg.HubUID, Store: remembered(cfg.Store, content), Keys: keys, Guard: &e.guard, Rules: func() local.Rules { return *e.rules.Load() }, Full: e.room.isShort, Failed: upkeep.failed, Logger: logger, Metrics: figures,
 	})
 	return e, nil
 }

@@ -214,6 +214,17 @@ func TestATokenIsMadeForUsersAlone(t *testing.T) {
 	}
 }
 
+func TestTheWayToATokenIsOverTLSForWhoCameOverTLS(t *testing.T) {
+	r := httptest.NewRequest(http.MethodGet, "https://registry.example/v2/", nil)
+	r.Header.Set("X-Forwarded-Proto", "http")
+	r.Header.Set("Forwarded", "proto=http")
+	h := http.Header{}
+	_ = policy(access.AnonymousNone).Check(h, r, "", access.Pull)
+	if got, want := h.Get("WWW-Authenticate"), `Bearer realm="https://registry.example/auth/token",service="registryhub"`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 func TestTheWayToATokenIsWhereTheClientCameFrom(t *testing.T) {
 	tests := map[string]struct {
 		headers []string
@@ -225,6 +236,9 @@ func TestTheWayToATokenIsWhereTheClientCameFrom(t *testing.T) {
 		"behind what speaks RFC 7239":       {[]string{"Forwarded", `for=10.0.0.1;host="pub.example:444";proto=https, for=x`}, "https://pub.example:444/auth/token"},
 		"behind what names no proper host":  {[]string{"X-Forwarded-Host", "a@b/c"}, "http://registry.example:5000/auth/token"},
 		"behind what names an unknown mode": {[]string{"X-Forwarded-Proto", "gopher"}, "http://registry.example:5000/auth/token"},
+		"behind what quotes everything":     {[]string{"Forwarded", `For="[2001:db8::1]:4711";Proto="https";Host="pub.example"`}, "https://pub.example/auth/token"},
+		"behind one that says less":         {[]string{"Forwarded", "for=10.0.0.1", "X-Forwarded-Proto", "https"}, "https://registry.example:5000/auth/token"},
+		"where only the second one tells":   {[]string{"Forwarded", "for=10.0.0.1, for=10.0.0.2;host=inner;proto=https"}, "http://registry.example:5000/auth/token"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -237,6 +251,9 @@ func TestTheWayToATokenIsWhereTheClientCameFrom(t *testing.T) {
 			want := `Bearer realm="` + tc.want + `",service="registryhub",scope="repository:a:pull,push"`
 			if got := h.Get("WWW-Authenticate"); got != want {
 				t.Errorf("got %s, want %s", got, want)
+			}
+			if got := h.Get("Cache-Control"); got != "no-store" {
+				t.Errorf("caches may give it to others: Cache-Control is %q", got)
 			}
 		})
 	}

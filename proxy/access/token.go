@@ -180,7 +180,8 @@ func actionsOf(text string) []Action {
 }
 
 // challenge leads to where a token is had. Its address is made of the host that the client asked, since the registry's name may
-// resolve nowhere.
+// resolve nowhere. No cache may give it to anybody else, who would be led, with a password, to where another client said that it
+// came from.
 func challenge(h http.Header, r *http.Request, repository string, action Action) error {
 	realm := url.URL{Scheme: schemeOf(r), Host: hostOf(r), Path: TokenPath}
 	text := fmt.Sprintf(`Bearer realm=%q,service="registryhub"`, realm.String())
@@ -188,6 +189,7 @@ func challenge(h http.Header, r *http.Request, repository string, action Action)
 		text += fmt.Sprintf(`,scope="repository:%s:%s"`, repository, wantedScope(action))
 	}
 	h.Set("WWW-Authenticate", text)
+	h.Set("Cache-Control", "no-store")
 	return distspec.NewError(http.StatusUnauthorized, distspec.CodeUnauthorized, "say who you are: log in with a user and a password of this registry")
 }
 
@@ -199,8 +201,9 @@ func wantedScope(action Action) string {
 	return string(action)
 }
 
-// schemeOf and hostOf are what the client asked, as far as those in front of the registry tell (RFC 7239, X-Forwarded-*). They
-// lead nowhere that the client does not come from: it is to a host that the client names that it sends its password.
+// schemeOf and hostOf are what the client asked, as far as those in front of the registry tell (RFC 7239, X-Forwarded-*). Anyone is
+// believed: who lies is led there alone, since no other client gets the answer. What was asked over TLS leads to TLS, whoever says
+// otherwise.
 func schemeOf(r *http.Request) string {
 	switch {
 	case r.TLS != nil, forwarded(r, "proto") == "https", first(r.Header.Get("X-Forwarded-Proto")) == "https":

@@ -51,6 +51,12 @@ func TestParsePath(t *testing.T) {
 		"a repository that is named like uploads": {"/v2/a/blobs/uploads/manifests/x", Request{Kind: KindManifest, Repository: "a/blobs/uploads", Reference: tag("x")}},
 		"uploads in the middle of a name":         {"/v2/a/uploads/b/blobs/uploads/", Request{Kind: KindUploads, Repository: "a/uploads/b"}},
 		"tags in the middle of a name":            {"/v2/a/tags/b/tags/list", Request{Kind: KindTags, Repository: "a/tags/b"}},
+		"a blob of a name of two segments":        {"/v2/team/app/blobs/sha256:" + sha256Hex, Request{Kind: KindBlob, Repository: "team/app", Reference: sha("sha256:" + sha256Hex)}},
+		"a version":                               {"/v2/team/app/manifests/v1.0.0", Request{Kind: KindManifest, Repository: "team/app", Reference: tag("v1.0.0")}},
+		"a manifest of a name of two segments":    {"/v2/team/app/manifests/sha256:" + sha256Hex, Request{Kind: KindManifest, Repository: "team/app", Reference: sha("sha256:" + sha256Hex)}},
+		"tags of a name of two segments":          {"/v2/team/app/tags/list", Request{Kind: KindTags, Repository: "team/app"}},
+		"a name of three segments":                {"/v2/a/b/c/manifests/latest", Request{Kind: KindManifest, Repository: "a/b/c", Reference: tag("latest")}},
+		"a leading slash too many, of uploads":    {"/v2//team/app/blobs/uploads/", Request{Kind: KindUploads, Repository: "team/app"}},
 		"the longest tag":                         {"/v2/a/manifests/" + strings.Repeat("x", 128), Request{Kind: KindManifest, Repository: "a", Reference: tag(strings.Repeat("x", 128))}},
 	}
 	for name, tc := range tests {
@@ -84,6 +90,7 @@ func TestParsePathRefuses(t *testing.T) {
 		"a session that is too long":         {"/v2/a/blobs/uploads/" + strings.Repeat("x", MaxSessionLength+1), 404, CodeBlobUploadUnknown},
 		"an upload in two slashes too many":  {"/v2///a/blobs/uploads/x", 400, CodeNameInvalid},
 		"no end point":                       {"/v2/team/app/whatever", 404, CodeUnsupported},
+		"what stands behind a tag":           {"/v2/team/app/manifests/v1/whatever", 404, CodeUnsupported},
 		"a tags list of nothing":             {"/v2//tags/list", 404, CodeUnsupported},
 		"an unknown marker":                  {"/v2/a/layers/x", 404, CodeUnsupported},
 		"another list of tags":               {"/v2/a/tags/all", 404, CodeUnsupported},
@@ -150,6 +157,27 @@ func TestReferenceTellsTagsFromDigests(t *testing.T) {
 	}
 	if r := sha("sha256:" + sha256Hex); !r.IsDigest() || r.Tag() != "" || r.Digest() == "" {
 		t.Errorf("got %+v for a digest", r)
+	}
+}
+
+// A word of the API's own may stand anywhere in a name, and be a tag or a session, at each end point.
+func TestTheAPIsWordsAreNamesToo(t *testing.T) {
+	words := []string{"blobs", "manifests", "tags", "uploads", "list", "referrers"}
+	for _, word := range words {
+		for _, repository := range []string{word, word + "/app", "team/" + word, "team/" + word + "/app", word + "/" + word, "blobs/uploads/" + word, word + "/tags/list"} {
+			requests := []Request{
+				{Kind: KindManifest, Repository: repository, Reference: sha("sha256:" + sha256Hex)}, {Kind: KindBlob, Repository: repository, Reference: sha("sha256:" + sha256Hex)},
+				{Kind: KindReferrers, Repository: repository, Reference: sha("sha256:" + sha256Hex)}, {Kind: KindTags, Repository: repository}, {Kind: KindUploads, Repository: repository},
+			}
+			for _, other := range words {
+				requests = append(requests, Request{Kind: KindManifest, Repository: repository, Reference: tag(other)}, Request{Kind: KindUpload, Repository: repository, Session: other})
+			}
+			for _, want := range requests {
+				if got, err := ParsePath(BuildPath(want)); err != nil || got != want {
+					t.Errorf("%s is read as %+v (%v), want %+v", BuildPath(want), got, err, want)
+				}
+			}
+		}
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/registryhub/registryhub/proxy/store"
 )
 
-// serveBlob serves what a repository has a link to. Who asks by HEAD may be about to push a manifest that names it.
+// serveBlob serves what a repository has a link to.
 func (c call) serveBlob() (err error) {
 	d := c.Reference.Digest()
 	object, err := c.open(d)
@@ -19,8 +19,8 @@ func (c call) serveBlob() (err error) {
 		return absent(err, distspec.BlobUnknown)
 	}
 	defer func() { err = errors.Join(err, object.Close()) }()
-	if c.r.Method == http.MethodHead {
-		c.renew(d)
+	if err := c.renew(d); err != nil {
+		return absent(err, distspec.BlobUnknown)
 	}
 	p, err := answer.PieceOf(c.r, object.Size())
 	if err != nil {
@@ -62,11 +62,16 @@ func (c call) open(d digest.Digest) (store.Object, error) {
 	return c.Store.Open(c.r.Context(), d)
 }
 
-// renew keeps what is used from being collected. A link that goes meanwhile is gone, which the client learns next.
-func (c call) renew(d digest.Digest) {
-	if c.writable != nil {
-		_ = c.writable.Renew(c.r.Context(), c.repository, d)
+// renew keeps what is asked for by HEAD from being collected: who does is about to push what names it. store.ErrNotFound says that
+// it is gone. What cannot be renewed for another reason is there all the same.
+func (c call) renew(d digest.Digest) error {
+	if c.r.Method != http.MethodHead || c.writable == nil {
+		return nil
 	}
+	if err := c.writable.Renew(c.r.Context(), c.repository, d); errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	return nil
 }
 
 // link gives a repository a blob that is in the store. What is known of it already stays. The object is kept after it is

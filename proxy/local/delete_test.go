@@ -34,6 +34,7 @@ func TestAManifestIsDeletedWithItsTags(t *testing.T) {
 		r.do("HEAD", path, "").is(t, http.StatusNotFound)
 	}
 	r.do("DELETE", at, "").is(t, http.StatusNotFound, distspec.CodeManifestUnknown)
+	r.do("DELETE", "/v2/team/none/manifests/"+digest.FromString(one).String(), "").is(t, http.StatusNotFound, distspec.CodeManifestUnknown)
 	tags, _ := r.tags(t, "")
 	if diff := cmp.Diff([]string{"v2"}, tags); diff != "" {
 		t.Errorf("tags (-want +got):\n%s", diff)

@@ -28,8 +28,8 @@ func (c call) serveManifest() error {
 	if err != nil {
 		return err
 	}
-	if c.r.Method == http.MethodHead {
-		c.renew(link.Digest)
+	if err := c.renew(link.Digest); err != nil {
+		return absent(err, distspec.ManifestUnknown)
 	}
 	c.w.Header().Set("Docker-Content-Digest", link.Digest.String())
 	return answer.Body(c.w, c.r, link.MediaType, body)

@@ -16,20 +16,18 @@ func (c call) mount(text, from string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	source := c
 	if from == "" {
 		from, err = c.whoHas(d)
 	}
 	if err != nil || !distspec.ValidRepository(from) || !c.Guard.MayMount(c.r, from) {
 		return false, err
 	}
-	source.repository = store.Repository{Host: storeHost, Name: from}
-	object, err := source.open(d)
-	if errors.Is(err, store.ErrNotFound) {
-		return false, nil
+	if err := c.writable.Renew(c.r.Context(), store.Repository{Host: storeHost, Name: from}, d); err != nil {
+		return false, ignoreNotFound(err)
 	}
+	object, err := c.Store.Open(c.r.Context(), d)
 	if err != nil {
-		return false, err
+		return false, ignoreNotFound(err)
 	}
 	size := object.Size()
 	if err := object.Close(); err != nil {

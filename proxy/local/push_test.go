@@ -327,10 +327,12 @@ func TestAFullStoreRefusesPushesAndServes(t *testing.T) {
 
 func TestARegistryWithoutAStoreToPushToIsReadOnly(t *testing.T) {
 	dir := t.TempDir()
-	newReplica(t, dir).pushImage("app", "v1", "one", nil)
+	manifest := newReplica(t, dir).pushImage("app", "v1", "one", nil)
 	r := newReplica(t, dir, func(o *local.Options) { o.Store = readOnly{o.Store} })
 	r.do("GET", "/v2/app/manifests/v1", "").is(t, http.StatusOK)
 	r.do("POST", "/v2/app/blobs/uploads/", "").is(t, http.StatusMethodNotAllowed).has(t, "Allow", "")
 	r.do("PUT", "/v2/app/manifests/v1", "{}").is(t, http.StatusMethodNotAllowed).has(t, "Allow", "GET, HEAD")
-	r.do("DELETE", "/v2/app/manifests/v1", "").is(t, http.StatusMethodNotAllowed, distspec.CodeUnsupported)
+	for _, path := range []string{"manifests/v1", "manifests/" + digest.FromString(manifest).String(), "blobs/" + digest.FromString("layer of one").String()} {
+		r.do("DELETE", "/v2/app/"+path, "").is(t, http.StatusMethodNotAllowed, distspec.CodeUnsupported)
+	}
 }

@@ -37,6 +37,7 @@ var arrows = []struct {
 	{"proxy/store/storetest", []string{"proxy/store"}},
 	{"proxy/store/fsstore", []string{"proxy/store"}},
 	{"proxy/store/recent", []string{"proxy/store"}},
+	{"proxy/store/described", []string{"proxy/store"}},
 	{"proxy/store/s3store", []string{"proxy/secretfile", "proxy/store"}},
 	{"proxy/store", nil},
 	{"proxy/evict/sweep", []string{"proxy/evict", "proxy/metrics", "proxy/store"}},

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"go.uber.org/goleak"
 
+	"github.com/registryhub/registryhub/hack/cluster/assets"
 	"github.com/registryhub/registryhub/hack/debian"
 	"github.com/registryhub/registryhub/test/localregistry"
 )
@@ -54,20 +55,37 @@ func serve(t *testing.T) string {
 	return localregistry.NewPlace(t, "{htpasswdFile: "+localregistry.Users(t, user, password)+"}").Serve(t)
 }
 
+// newAssets are the programs that are built or unpacked for tests.
+func newAssets(t *testing.T) *assets.Store {
+	t.Helper()
+	cache, err := assets.Find(func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) })
+	must(t, err)
+	return cache
+}
+
 // run runs a program in a home of its own, and returns what it said.
 func run(t *testing.T, home string, command ...string) string {
+	t.Helper()
+	out, err := try(t, home, command...)
+	must(t, err)
+	return out
+}
+
+// try is run of what may fail.
+func try(t *testing.T, home string, command ...string) (string, error) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "XDG_RUNTIME_DIR=" + home, "TMPDIR=" + home,
 		"REGISTRY_AUTH_FILE=" + filepath.Join(home, "auth.json"), "DOCKER_CONFIG=" + home,
+		"SSL_CERT_FILE=" + authorityIn(home),
 	}
 	cmd.Dir = home
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		t.Fatalf("%v: %v\n%s", command, err, out)
+		err = fmt.Errorf("%v: %w\n%s", command, err, out)
 	}
-	return string(out)
+	return string(out), err
 }
 
 // image writes an image as an OCI layout, and returns its directory and digest.

@@ -1,13 +1,10 @@
 package clients
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/registryhub/registryhub/hack/cluster/assets"
 )
 
 func TestSkopeoPushesAndPulls(t *testing.T) {
@@ -71,9 +68,7 @@ func TestPodmanPushesAndPulls(t *testing.T) {
 }
 
 func TestRegctlPushesInChunksAndListsReferrers(t *testing.T) {
-	cache, err := assets.Find(func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) })
-	must(t, err)
-	regctl, err := cache.Regctl(t.Context())
+	regctl, err := newAssets(t).Regctl(t.Context())
 	must(t, err)
 	address, home := serve(t), newHome(t)
 	dir, digest := image(t)

@@ -242,7 +242,7 @@ func TestWhatIsAdmitted(t *testing.T) {
 
 func TestTheSamplesAreAdmitted(t *testing.T) {
 	g := NewWithT(t)
-	for _, name := range []string{"docker-io", "registry-k8s-io", "several-hosts", "private-upstream", "every-other-host", "in-a-bucket", "a-registry"} {
+	for _, name := range []string{"docker-io", "registry-k8s-io", "several-hosts", "private-upstream", "every-other-host", "in-a-bucket", "a-registry", "registry-of-another-cluster"} {
 		objects, err := readManifest("samples/" + name + ".yaml")
 		g.Expect(err).NotTo(HaveOccurred())
 		for _, object := range objects {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	config "github.com/registryhub/registryhub/api/config/v1alpha1"
+	"github.com/registryhub/registryhub/hack/cluster/pki"
 	"github.com/registryhub/registryhub/proxy"
 )
 
@@ -22,6 +23,8 @@ type Place struct {
 	Directory, Keys string
 	// Access is local.access of a ProxyConfiguration, in YAML.
 	Access string
+	// Certificate is the directory of what it is served with over TLS. Default: plain HTTP.
+	Certificate string
 }
 
 // NewPlace is an empty place with a key.
@@ -46,6 +49,15 @@ store: {directory: %q}
 local: {keysDirectory: %q, access: %s}
 `, p.Directory, p.Keys, p.Access))
 	must(tb, err)
+	if p.Certificate != "" {
+		cfg.Listen.TLS = &config.ListenTLS{CertificateDirectory: p.Certificate}
+	}
+	return Run(tb, cfg)
+}
+
+// Run runs a proxy until the test ends, and returns the address of its registry API.
+func Run(tb testing.TB, cfg *config.ProxyConfiguration) string {
+	tb.Helper()
 	server, err := proxy.New(cfg, proxy.Options{Logger: logr.Discard()})
 	must(tb, err)
 	ctx, stop := context.WithCancel(context.Background())
@@ -56,6 +68,19 @@ local: {keysDirectory: %q, access: %s}
 		must(tb, <-ended)
 	})
 	return server.RegistryAddr().String()
+}
+
+// Certify makes a certificate for loopback, and returns its directory and the CA that signed it, as PEM.
+func Certify(tb testing.TB) (directory string, authority []byte) {
+	tb.Helper()
+	made, err := pki.NewAuthority("test")
+	must(tb, err)
+	leaf, err := made.Issue(pki.Leaf{CommonName: "test", Hosts: []string{"127.0.0.1"}})
+	must(tb, err)
+	directory = tb.TempDir()
+	must(tb, os.WriteFile(filepath.Join(directory, "tls.crt"), leaf.Certificate, 0o600))
+	must(tb, os.WriteFile(filepath.Join(directory, "tls.key"), leaf.Key, 0o600))
+	return directory, made.Certificate
 }
 
 // Users writes a file with one user, and returns its path.

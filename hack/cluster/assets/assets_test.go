@@ -59,7 +59,7 @@ func TestPinnedModulesAreReadable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range []module{kubernetes, containerd, prometheus, versitygw, conformance, regclient} {
+	for _, m := range []module{kubernetes, containerd, prometheus, versitygw, conformance, regclient, crane} {
 		pinned, err := readPins(filepath.Join(store.Root, m.folder))
 		if err != nil {
 			t.Fatal(err)
