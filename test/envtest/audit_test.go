@@ -2,6 +2,7 @@ package envtest
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -59,7 +60,7 @@ func (a *audit) of(user string) (map[request]bool, error) {
 		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
 			return nil, fmt.Errorf("reading the audit log: %w", err)
 		}
-		if line.ImpersonatedUser.Username != user || line.ResponseStatus.Code == http.StatusForbidden {
+		if cmp.Or(line.ImpersonatedUser.Username, line.User.Username) != user || line.ResponseStatus.Code == http.StatusForbidden {
 			continue
 		}
 		for _, one := range line.requests() {
@@ -71,10 +72,10 @@ func (a *audit) of(user string) (map[request]bool, error) {
 
 // auditLine is what is read of an audit.k8s.io/v1 Event.
 type auditLine struct {
-	Verb             string
-	ImpersonatedUser struct{ Username string }
-	ObjectRef        struct{ APIGroup, Resource, Subresource, Namespace, Name string }
-	ResponseStatus   struct{ Code int }
+	Verb                   string
+	User, ImpersonatedUser struct{ Username string }
+	ObjectRef              struct{ APIGroup, Resource, Subresource, Namespace, Name string }
+	ResponseStatus         struct{ Code int }
 }
 
 // requests are those that the authorizer was asked about: server-side apply of what is not there needs create as well.
