@@ -72,7 +72,7 @@ type KubernetesAccess struct {
 	Kubeconfig string `json:"kubeconfig,omitempty"`
 }
 
-// AudiencePrefix, with the name of a hub behind it, is whom tokens for that hub are made for.
+// AudiencePrefix and the name of a hub are whom tokens for that hub are made for.
 const AudiencePrefix = "registryhub.io/"
 
 func (c *LocalConfiguration) setDefaults(hub string) {

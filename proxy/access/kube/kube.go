@@ -92,7 +92,7 @@ func (c *Cluster) Identify(ctx context.Context, token string) (access.Identity, 
 	case !is:
 		return access.Identity{}, time.Time{}, access.Unknown("the password is no token of a cluster")
 	case !says.isFor(c.Audience):
-		return access.Identity{}, time.Time{}, access.Unknown(fmt.Sprintf("the token is not for this registry: have one made with the audience %s", c.Audience))
+		return access.Identity{}, time.Time{}, access.Unknown("the token is not for this registry: have one made with the audience " + c.Audience)
 	case !time.Now().Before(expires):
 		return access.Identity{}, time.Time{}, access.Unknown("the token has expired, or never does: have one made that is good for a while")
 	}
