@@ -34,6 +34,7 @@ type registryEngine struct {
 	// collector is nil where the store cannot be collected.
 	collector *collect.Collector
 	logger    logr.Logger
+	figures   *metrics.Metrics
 }
 
 // ServeHTTP implements http.Handler.
@@ -63,7 +64,7 @@ func newRegistryEngine(cfg *config.ProxyConfiguration, content store.Store, upke
 	if err != nil {
 		return nil, err
 	}
-	e := &registryEngine{hub: cfg.Hub, store: content, keys: keys, room: &room{measurer: upkeep.measurer}, logger: logger}
+	e := &registryEngine{hub: cfg.Hub, store: content, keys: keys, room: &room{measurer: upkeep.measurer}, logger: logger, figures: figures}
 	if err := e.configure(cfg); err != nil {
 		return nil, err
 	}
@@ -111,7 +112,7 @@ func (e *registryEngine) identities(cfg *config.ProxyConfiguration) (access.Iden
 	if cluster == nil {
 		return nil, nil
 	}
-	return kube.Connect(cluster.Kubeconfig, cfg.Hub, cluster.Audience, e.logger)
+	return kube.Connect(cluster.Kubeconfig, kube.Options{Hub: cfg.Hub, Audience: cluster.Audience, Logger: e.logger, Metrics: e.figures})
 }
 
 // run keeps the store free of what nobody needs.

@@ -24,7 +24,6 @@ var (
 	ours       = labels.Set{"kubernetes.io/metadata.name": "registryhub-system"}
 	aManager   = endpoint{pod: component("manager"), namespace: ours, address: "10.244.0.2"}
 	aProxy     = endpoint{pod: component("proxy"), namespace: ours, address: "10.244.0.3"}
-	aRegistry  = endpoint{pod: asking(component("proxy")), namespace: ours, address: "10.244.0.5"}
 	aRemedy    = endpoint{pod: component("remedy"), namespace: ours, address: "10.244.0.4"}
 	aNode      = endpoint{address: "192.168.0.10"}
 	aStranger  = endpoint{pod: labels.Set{"app": "any"}, namespace: labels.Set{"kubernetes.io/metadata.name": "team"}, address: "10.244.0.9"}
@@ -41,15 +40,11 @@ func component(name string) labels.Set {
 	return labels.Set{"app.kubernetes.io/name": "registryhub", "app.kubernetes.io/component": name}
 }
 
-// asking is a Pod that may ask the API server.
-func asking(set labels.Set) labels.Set {
-	return labels.Merge(set, labels.Set{"registryhub.io/asks": "api-server"})
-}
-
 func TestNetworkPolicies(t *testing.T) {
 	t.Parallel()
 	policies := networkPolicies(t)
 	ports := containerPorts(t)
+	aRegistry := endpoint{pod: podTemplates(t)["deployment-identities.yaml"].Labels, namespace: ours, address: "10.244.0.5"}
 	tests := map[string]struct {
 		from, to endpoint
 		port     int32

@@ -3,7 +3,6 @@ package kube
 import (
 	"fmt"
 
-	"github.com/go-logr/logr"
 	authenticationclient "k8s.io/client-go/kubernetes/typed/authentication/v1"
 	authorizationclient "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	"k8s.io/client-go/rest"
@@ -11,8 +10,9 @@ import (
 )
 
 // Connect returns a Cluster whose API server is where a kubeconfig file says, or, without a file, where a Pod finds it, with
-// the token of the Pod's ServiceAccount, which is read anew as the kubelet renews it. It asks nothing yet.
-func Connect(kubeconfig, hub, audience string, logger logr.Logger) (*Cluster, error) {
+// the token of the Pod's ServiceAccount, which is read anew as the kubelet renews it. It makes what the options have to ask
+// with, and asks nothing yet.
+func Connect(kubeconfig string, options Options) (*Cluster, error) {
 	reached, err := configOf(kubeconfig)
 	if err != nil {
 		return nil, err
@@ -27,7 +27,8 @@ func Connect(kubeconfig, hub, audience string, logger logr.Logger) (*Cluster, er
 	if err != nil {
 		return nil, fmt.Errorf("making a client for SubjectAccessReviews: %w", err)
 	}
-	return New(Options{Hub: hub, Audience: audience, Tokens: tokens.TokenReviews(), Rights: rights.SubjectAccessReviews(), Logger: logger}), nil
+	options.Tokens, options.Rights = tokens.TokenReviews(), rights.SubjectAccessReviews()
+	return New(options), nil
 }
 
 func configOf(kubeconfig string) (*rest.Config, error) {

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/registryhub/registryhub/proxy/metrics"
 )
 
 func TestWhereNothingAnswersNobodyIsKnown(t *testing.T) {
@@ -26,7 +29,7 @@ func TestWhereNothingAnswersNobodyIsKnown(t *testing.T) {
 	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := Connect(file, "internal", audience, logr.Discard())
+	c, err := Connect(file, Options{Hub: "internal", Audience: audience, Logger: logr.Discard(), Metrics: metrics.New(prometheus.NewRegistry())})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,11 +40,11 @@ func TestWhereNothingAnswersNobodyIsKnown(t *testing.T) {
 
 func TestWhatCannotBeReachedIsSaid(t *testing.T) {
 	t.Setenv("KUBERNETES_SERVICE_HOST", "")
-	if _, err := Connect("", "internal", audience, logr.Discard()); err == nil || !strings.Contains(err.Error(), "as a Pod does") {
+	if _, err := Connect("", Options{Hub: "internal", Audience: audience, Logger: logr.Discard(), Metrics: metrics.New(prometheus.NewRegistry())}); err == nil || !strings.Contains(err.Error(), "as a Pod does") {
 		t.Errorf("outside of a Pod: %v", err)
 	}
 	missing := filepath.Join(t.TempDir(), "kubeconfig")
-	if _, err := Connect(missing, "internal", audience, logr.Discard()); err == nil || !strings.Contains(err.Error(), missing) {
+	if _, err := Connect(missing, Options{Hub: "internal", Audience: audience, Logger: logr.Discard(), Metrics: metrics.New(prometheus.NewRegistry())}); err == nil || !strings.Contains(err.Error(), missing) {
 		t.Errorf("without the file: %v", err)
 	}
 }

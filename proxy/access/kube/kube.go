@@ -22,6 +22,7 @@ import (
 
 	"github.com/registryhub/registryhub/proxy/access"
 	"github.com/registryhub/registryhub/proxy/distspec"
+	"github.com/registryhub/registryhub/proxy/metrics"
 )
 
 // Tokens reviews tokens: a TokenReviewInterface of client-go.
@@ -43,7 +44,8 @@ type Options struct {
 	Tokens   Tokens
 	Rights   Rights
 	// Logger tells when the API server cannot be asked, and when it can again.
-	Logger logr.Logger
+	Logger  logr.Logger
+	Metrics *metrics.Metrics
 }
 
 // Cluster knows those whom a Kubernetes cluster knows. It is safe for use by several goroutines.
@@ -58,7 +60,7 @@ var _ access.Identities = (*Cluster)(nil)
 
 // New returns a Cluster, which asks nothing yet.
 func New(options Options) *Cluster {
-	return &Cluster{Options: options, owners: newQuestions[owner](), verdicts: newQuestions[verdict]()}
+	return &Cluster{Options: options, owners: newQuestions[owner](metrics.ReviewOfToken, options.Metrics), verdicts: newQuestions[verdict](metrics.ReviewOfRight, options.Metrics)}
 }
 
 // owner is whose a token is: an Identity without a name for nobody's.

@@ -15,6 +15,8 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/goleak"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -22,6 +24,7 @@ import (
 
 	"github.com/registryhub/registryhub/proxy/access"
 	"github.com/registryhub/registryhub/proxy/distspec"
+	"github.com/registryhub/registryhub/proxy/metrics"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -45,7 +48,7 @@ func (f rights) Create(ctx context.Context, review *authorizationv1.SubjectAcces
 }
 
 func clusterOf(t tokens, r rights) *Cluster {
-	return New(Options{Hub: "internal", Audience: audience, Tokens: t, Rights: r, Logger: logr.Discard()})
+	return New(Options{Hub: "internal", Audience: audience, Tokens: t, Rights: r, Logger: logr.Discard(), Metrics: metrics.New(prometheus.NewRegistry())})
 }
 
 // goodFor is a token for the registry, until a while from now.
@@ -280,7 +283,8 @@ func TestTroubleIsToldOnceAndWithoutAToken(t *testing.T) {
 	var told []string
 	log := funcr.New(func(_, line string) { told = append(told, line) }, funcr.Options{Verbosity: 9})
 	var trouble error
-	c := New(Options{Hub: "internal", Audience: audience, Logger: log, Tokens: tokens(func(context.Context, authenticationv1.TokenReviewSpec) (authenticationv1.TokenReviewStatus, error) {
+	registry := prometheus.NewRegistry()
+	c := New(Options{Hub: "internal", Audience: audience, Logger: log, Metrics: metrics.New(registry), Tokens: tokens(func(context.Context, authenticationv1.TokenReviewSpec) (authenticationv1.TokenReviewStatus, error) {
 		return builder(), trouble
 	})})
 	ask := func(n int) {
@@ -301,5 +305,13 @@ func TestTroubleIsToldOnceAndWithoutAToken(t *testing.T) {
 	ask(4)
 	if len(told) != 2 || !strings.Contains(told[0], "away") || !strings.Contains(told[1], "again") {
 		t.Errorf("told %q", told)
+	}
+	want := "# HELP registryhub_proxy_reviews_total Questions to the cluster's API server by what was asked (token: whose it is, right: whether it is there) and outcome (answered, failed, held_back: too many at once).\n" +
+		"# TYPE registryhub_proxy_reviews_total counter\n"
+	for _, one := range []string{`answered",review="right"} 0`, `answered",review="token"} 3`, `failed",review="right"} 0`, `failed",review="token"} 2`, `held_back",review="right"} 0`, `held_back",review="token"} 0`} {
+		want += `registryhub_proxy_reviews_total{outcome="` + one + "\n"
+	}
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "registryhub_proxy_reviews_total"); err != nil {
+		t.Error(err)
 	}
 }

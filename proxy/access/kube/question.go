@@ -11,6 +11,8 @@ import (
 	"golang.org/x/sync/singleflight"
 	"golang.org/x/time/rate"
 	"k8s.io/apimachinery/pkg/util/cache"
+
+	"github.com/registryhub/registryhub/proxy/metrics"
 )
 
 const (
@@ -45,6 +47,7 @@ type answer[T any] struct {
 // questions of one kind. Each is asked once at a time, however many want to know, and its answer is kept for a moment. It is
 // safe for use by several goroutines.
 type questions[T any] struct {
+	count   func(metrics.ReviewOutcome)
 	salt    [32]byte
 	flight  singleflight.Group
 	waiting chan struct{}
@@ -53,8 +56,9 @@ type questions[T any] struct {
 	yes, no *cache.LRUExpireCache
 }
 
-func newQuestions[T any]() *questions[T] {
+func newQuestions[T any](of metrics.Review, figures *metrics.Metrics) *questions[T] {
 	q := &questions[T]{
+		count:   func(outcome metrics.ReviewOutcome) { figures.Reviewed(of, outcome) },
 		waiting: make(chan struct{}, maxWaiting), slots: make(chan struct{}, maxUnderWay),
 		pace: rate.NewLimiter(mostPerSecond, burst),
 		yes:  cache.NewLRUExpireCache(maxKept), no: cache.NewLRUExpireCache(maxKept),
@@ -73,8 +77,14 @@ func (q *questions[T]) ask(ctx context.Context, text string, put func(context.Co
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 		defer cancel()
 		got, err := q.put(ctx, put)
-		if err == nil {
+		switch {
+		case err == nil:
+			q.count(metrics.ReviewAnswered)
 			q.keep(key, got)
+		case errors.Is(err, errBusy):
+			q.count(metrics.ReviewHeldBack)
+		default:
+			q.count(metrics.ReviewFailed)
 		}
 		return got.value, err
 	})
