@@ -98,7 +98,7 @@ func (c *Cluster) Identify(ctx context.Context, token string) (access.Identity, 
 	case !time.Now().Before(expires):
 		return access.Identity{}, time.Time{}, access.Unknown("the token has expired, or never does: have one made that is good for a while")
 	}
-	of, err := c.owners.ask(ctx, token, func(ctx context.Context) (answer[owner], error) { return c.review(ctx, token, expires) })
+	of, err := c.owners.ask(ctx, token, func(ctx context.Context) (answer[owner], error) { return c.review(ctx, token) })
 	switch {
 	case err != nil:
 		return access.Identity{}, time.Time{}, unavailable(err)
@@ -108,7 +108,7 @@ func (c *Cluster) Identify(ctx context.Context, token string) (access.Identity, 
 	return of.identity, expires, nil
 }
 
-func (c *Cluster) review(ctx context.Context, token string, expires time.Time) (answer[owner], error) {
+func (c *Cluster) review(ctx context.Context, token string) (answer[owner], error) {
 	review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: []string{c.Audience}}}
 	reviewed, err := c.Tokens.Create(ctx, review, metav1.CreateOptions{})
 	if err := c.told(err, "TokenReview"); err != nil {
@@ -126,7 +126,7 @@ func (c *Cluster) review(ctx context.Context, token string, expires time.Time) (
 		}
 		of.identity.Extra[key] = values
 	}
-	return answer[owner]{value: of, yes: of.identity.Name != "", until: expires}, nil
+	return answer[owner]{value: of, yes: of.identity.Name != ""}, nil
 }
 
 // told tells once that the API server cannot be asked, and once that it can again. No token is in what it says.

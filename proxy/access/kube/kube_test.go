@@ -160,49 +160,60 @@ func TestWhatSomebodyMayDo(t *testing.T) {
 
 func TestAnAnswerIsBelievedForAMoment(t *testing.T) {
 	for name, tc := range map[string]struct {
-		known bool
-		token time.Duration
-		kept  time.Duration
+		status authenticationv1.TokenReviewStatus
+		kept   time.Duration
 	}{
-		"a yes":                           {true, time.Hour, yesKept},
-		"a no":                            {false, time.Hour, noKept},
-		"a yes of a token that is at end": {true, 2 * time.Second, 2 * time.Second},
+		"a yes": {builder(), yesKept},
+		"a no":  {authenticationv1.TokenReviewStatus{}, noKept},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				asked := 0
+				asked, token := 0, goodFor(time.Hour)
 				c := clusterOf(func(context.Context, authenticationv1.TokenReviewSpec) (authenticationv1.TokenReviewStatus, error) {
 					asked++
-					if tc.known {
-						return builder(), nil
-					}
-					return authenticationv1.TokenReviewStatus{}, nil
+					return tc.status, nil
 				}, nil)
-				token := goodFor(tc.token)
-				ask := func() { _, _, _ = c.Identify(t.Context(), token) }
-				ask()
-				time.Sleep(tc.kept - time.Millisecond) //nolint:forbidigo // in the bubble's time
-				ask()
-				if asked != 1 {
-					t.Errorf("asked %d times while the answer is kept", asked)
-				}
-				time.Sleep(2 * time.Millisecond) //nolint:forbidigo // in the bubble's time
-				ask()
-				if want := 2; tc.token > yesKept && asked != want || tc.token < yesKept && asked != 1 {
-					t.Errorf("asked %d times after that", asked)
+				for _, step := range []struct {
+					later time.Duration
+					want  int
+				}{{0, 1}, {tc.kept - time.Millisecond, 1}, {2 * time.Millisecond, 2}} {
+					time.Sleep(step.later) //nolint:forbidigo // in the bubble's time
+					if _, _, _ = c.Identify(t.Context(), token); asked != step.want {
+						t.Errorf("after another %v: asked %d times, want %d", step.later, asked, step.want)
+					}
 				}
 			})
 		})
 	}
 }
 
+// What is kept of a token does not outlive it.
+func TestATokenThatExpiresIsNobodysAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := clusterOf(func(context.Context, authenticationv1.TokenReviewSpec) (authenticationv1.TokenReviewStatus, error) {
+			return builder(), nil
+		}, nil)
+		token := goodFor(2 * time.Second)
+		if _, _, err := c.Identify(t.Context(), token); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(2 * time.Second) //nolint:forbidigo // in the bubble's time
+		if _, _, err := c.Identify(t.Context(), token); statusOf(err) != http.StatusUnauthorized {
+			t.Errorf("got %v, want 401", err)
+		}
+	})
+}
+
 func TestManyWhoAskTheSameAreOneQuestion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked, let := 0, make(chan struct{})
-		c := clusterOf(func(context.Context, authenticationv1.TokenReviewSpec) (authenticationv1.TokenReviewStatus, error) {
+		c := clusterOf(func(ctx context.Context, _ authenticationv1.TokenReviewSpec) (authenticationv1.TokenReviewStatus, error) {
 			asked++
-			<-let
-			return builder(), nil
+			select {
+			case <-let:
+			case <-ctx.Done():
+			}
+			return builder(), ctx.Err()
 		}, nil)
 		token := goodFor(time.Hour)
 		leaving, leave := context.WithCancel(t.Context())
@@ -252,6 +263,10 @@ func TestAFloodOfTokensDoesNotReachTheAPIServer(t *testing.T) {
 					refused.Add(1)
 				}
 			})
+		}
+		synctest.Wait()
+		if got := refused.Load(); got != 1000-maxWaiting {
+			t.Errorf("%d are refused at once, want all but %d", got, maxWaiting)
 		}
 		all.Wait()
 		if refused.Load() != 1000 || asked.Load() > maxWaiting || most.Load() > maxUnderWay || time.Since(began) > patience {
@@ -306,11 +321,15 @@ func TestTroubleIsToldOnceAndWithoutAToken(t *testing.T) {
 	if len(told) != 2 || !strings.Contains(told[0], "away") || !strings.Contains(told[1], "again") {
 		t.Errorf("told %q", told)
 	}
-	want := "# HELP registryhub_proxy_reviews_total Questions to the cluster's API server by what was asked (token: whose it is, right: whether it is there) and outcome (answered, failed, held_back: too many at once).\n" +
-		"# TYPE registryhub_proxy_reviews_total counter\n"
-	for _, one := range []string{`answered",review="right"} 0`, `answered",review="token"} 3`, `failed",review="right"} 0`, `failed",review="token"} 2`, `held_back",review="right"} 0`, `held_back",review="token"} 0`} {
-		want += `registryhub_proxy_reviews_total{outcome="` + one + "\n"
-	}
+	const want = `# HELP registryhub_proxy_reviews_total Questions to the cluster's API server by what was asked (token: whose it is, right: whether it is there) and outcome (answered, failed, held_back: too many at once).
+# TYPE registryhub_proxy_reviews_total counter
+registryhub_proxy_reviews_total{outcome="answered",review="right"} 0
+registryhub_proxy_reviews_total{outcome="answered",review="token"} 3
+registryhub_proxy_reviews_total{outcome="failed",review="right"} 0
+registryhub_proxy_reviews_total{outcome="failed",review="token"} 2
+registryhub_proxy_reviews_total{outcome="held_back",review="right"} 0
+registryhub_proxy_reviews_total{outcome="held_back",review="token"} 0
+`
 	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "registryhub_proxy_reviews_total"); err != nil {
 		t.Error(err)
 	}

@@ -40,8 +40,6 @@ type answer[T any] struct {
 	value T
 	// yes has it kept longer.
 	yes bool
-	// until is when it is not true any more, if that is known.
-	until time.Time
 }
 
 // questions of one kind. Each is asked once at a time, however many want to know, and its answer is kept for a moment. It is
@@ -128,17 +126,11 @@ func (q *questions[T]) known(key string) (T, bool) {
 }
 
 func (q *questions[T]) keep(key string, got answer[T]) {
-	if !got.yes {
-		q.no.Add(key, got.value, noKept)
+	if got.yes {
+		q.yes.Add(key, got.value, yesKept)
 		return
 	}
-	lasts := yesKept
-	if !got.until.IsZero() {
-		lasts = min(lasts, time.Until(got.until))
-	}
-	if lasts > 0 {
-		q.yes.Add(key, got.value, lasts)
-	}
+	q.no.Add(key, got.value, noKept)
 }
 
 // key stands for a question, so that no token is kept.
