@@ -12,6 +12,7 @@ import (
 
 	config "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/proxy/access"
+	"github.com/registryhub/registryhub/proxy/access/kube"
 	"github.com/registryhub/registryhub/proxy/local"
 	"github.com/registryhub/registryhub/proxy/local/collect"
 	"github.com/registryhub/registryhub/proxy/metrics"
@@ -33,6 +34,7 @@ type registryEngine struct {
 	// collector is nil where the store cannot be collected.
 	collector *collect.Collector
 	logger    logr.Logger
+	figures   *metrics.Metrics
 }
 
 // ServeHTTP implements http.Handler.
@@ -62,7 +64,7 @@ func newRegistryEngine(cfg *config.ProxyConfiguration, content store.Store, upke
 	if err != nil {
 		return nil, err
 	}
-	e := &registryEngine{hub: cfg.Hub, store: content, keys: keys, room: &room{measurer: upkeep.measurer}, logger: logger}
+	e := &registryEngine{hub: cfg.Hub, store: content, keys: keys, room: &room{measurer: upkeep.measurer}, logger: logger, figures: figures}
 	if err := e.configure(cfg); err != nil {
 		return nil, err
 	}
@@ -89,6 +91,12 @@ func (e *registryEngine) configure(cfg *config.ProxyConfiguration) error {
 		}
 		policy.Accounts = accounts
 	}
+	identities, err := e.identities(cfg)
+	if err != nil {
+		e.guard.policy.Store(policy) // those of the cluster are nobody, and everybody else goes on
+		return fmt.Errorf("local.access.kubernetes: %w", err)
+	}
+	policy.Identities = identities
 	immutable, err := cfg.Local.CompileImmutableTags("local.immutableTags")
 	if err != nil {
 		return err
@@ -96,6 +104,15 @@ func (e *registryEngine) configure(cfg *config.ProxyConfiguration) error {
 	e.rules.Store(&local.Rules{Immutable: immutable, Sparse: cfg.Local.Sparse})
 	e.guard.policy.Store(policy)
 	return nil
+}
+
+// identities are those of a cluster; nil for none.
+func (e *registryEngine) identities(cfg *config.ProxyConfiguration) (access.Identities, error) {
+	cluster := cfg.Local.Access.Kubernetes
+	if cluster == nil {
+		return nil, nil
+	}
+	return kube.Connect(cluster.Kubeconfig, kube.Options{Hub: cfg.Hub, Audience: cluster.Audience, Logger: e.logger, Metrics: e.figures})
 }
 
 // run keeps the store free of what nobody needs.

@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/go-logr/logr/testr"
@@ -46,6 +47,37 @@ func TestNobodyMayDoAnythingWhileItCannotBeKnownWhoMay(t *testing.T) {
 	}
 	if err := e.configure(cfg); err != nil || !may() {
 		t.Errorf("when it is known again: %v", err)
+	}
+}
+
+// A Pod is told to let in those of the cluster before there is one that can ask about them.
+func TestWithoutTheClusterItsOwnUsersGoOn(t *testing.T) {
+	t.Setenv("KUBERNETES_SERVICE_HOST", "")
+	content, err := fsstore.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := &config.ProxyConfiguration{Hub: "internal", Local: &config.LocalConfiguration{Access: config.LocalAccess{Anonymous: "Pull"}}}
+	cfg.Default()
+	e, err := newRegistryEngine(cfg, content, &upkeep{}, testr.New(t), metrics.New(prometheus.NewRegistry()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := cfg.DeepCopy()
+	next.Local.Access.Kubernetes = &config.KubernetesAccess{}
+	next.Default()
+	if err := e.configure(next); err == nil || !strings.Contains(err.Error(), "local.access.kubernetes") {
+		t.Errorf("a cluster that cannot be asked is taken: %v", err)
+	}
+	r := httptest.NewRequest(http.MethodGet, "/v2/app/tags/list", nil)
+	if err := e.guard.Check(http.Header{}, r, "app", access.Pull); err != nil {
+		t.Errorf("anyone may pull no more: %v", err)
+	}
+	if e.guard.Check(http.Header{}, r, "app", access.Push) == nil {
+		t.Error("anyone may push")
+	}
+	if _, err := newRegistryEngine(next, content, &upkeep{}, testr.New(t), metrics.New(prometheus.NewRegistry())); err == nil {
+		t.Error("it starts where it cannot let those in that it should")
 	}
 }
 

@@ -27,7 +27,7 @@ func Deployment(hub *v1alpha1.RegistryHub, settings Settings, restartHash string
 		WithSelector(metav1ac.LabelSelector().WithMatchLabels(hubSelector(hub))).
 		WithTemplate(corev1ac.PodTemplateSpec().
 			WithLabels(hub.Spec.Proxy.Labels).
-			WithLabels(hubLabels(hub)).
+			WithLabels(podLabels(hub)).
 			WithAnnotations(hub.Spec.Proxy.Annotations).
 			WithAnnotations(map[string]string{v1alpha1.AnnotationRestartHash: restartHash}).
 			WithSpec(proxyPod(hub, settings)))
@@ -43,6 +43,7 @@ func proxyPod(hub *v1alpha1.RegistryHub, settings Settings) *corev1ac.PodSpecApp
 		WithImagePullSecrets(proxyPullSecrets(hub, settings)...).
 		WithSecurityContext(proxyPodSecurity()).
 		WithContainers(proxyContainer(hub, settings, mounts))
+	account(pod, hub)
 	schedule(pod, hub)
 	for _, mount := range mounts {
 		pod.WithVolumes(mount.volume)

@@ -14,6 +14,8 @@ const (
 	labelName      = "app.kubernetes.io/name"
 	labelComponent = "app.kubernetes.io/component"
 	labelManagedBy = "app.kubernetes.io/managed-by"
+	// labelAsks has network policies let a Pod ask the API server.
+	labelAsks = "registryhub.io/asks"
 
 	valueName             = "registryhub"
 	valueManagedBy        = "registryhub"
@@ -22,6 +24,7 @@ const (
 	componentNodeWiring   = "node-wiring"
 	componentCertificates = "certificates"
 	componentRemedy       = "remedy"
+	valueAPIServer        = "api-server"
 )
 
 // AgentPodLabels select the Pods of the node agents.
@@ -44,6 +47,14 @@ func hubSelector(hub *v1alpha1.RegistryHub) map[string]string {
 }
 
 func hubLabels(hub *v1alpha1.RegistryHub) map[string]string { return managed(hubSelector(hub)) }
+
+func podLabels(hub *v1alpha1.RegistryHub) map[string]string {
+	given := hubLabels(hub)
+	if AsksTheCluster(hub) {
+		given[labelAsks] = valueAPIServer
+	}
+	return given
+}
 
 func managed(given map[string]string) map[string]string {
 	given = maps.Clone(given)

@@ -147,6 +147,13 @@ func pushedTo() *v1alpha1.RegistryHub {
 	return hub
 }
 
+// knowingTheCluster is a registry that is pushed to by ServiceAccounts.
+func knowingTheCluster() *v1alpha1.RegistryHub {
+	hub := pushedTo()
+	hub.Spec.Access.HtpasswdSecretRef, hub.Spec.Access.Kubernetes = nil, &v1alpha1.KubernetesAccess{}
+	return hub
+}
+
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	agent := configv1alpha1.NodeAgentConfiguration{CertsDirectory: "/etc/containerd/certs.d", RunDirectory: "/run/registryhub"}
@@ -159,6 +166,7 @@ func TestGolden(t *testing.T) {
 		"deployment-rich":       resources.Deployment(rich(), settings, "hash", nil),
 		"deployment-several":    resources.Deployment(several(), settings, "hash", nil),
 		"deployment-local":      resources.Deployment(pushedTo(), settings, "hash", nil),
+		"deployment-identities": resources.Deployment(knowingTheCluster(), settings, "hash", nil),
 		"deployment-bucket":     resources.Deployment(inBucket(), settings, "hash", nil),
 		"poddisruptionbudget":   resources.PodDisruptionBudget(several(), settings),
 		"daemonset-metrics":     resources.DaemonSet(settings, told),
@@ -189,7 +197,7 @@ func TestGolden(t *testing.T) {
 
 func TestGoldenProxyConfiguration(t *testing.T) {
 	t.Parallel()
-	for name, hub := range map[string]*v1alpha1.RegistryHub{"plain": plain(), "rich": rich(), "any": anyHost(), "bucket": inBucket(), "local": pushedTo()} {
+	for name, hub := range map[string]*v1alpha1.RegistryHub{"plain": plain(), "rich": rich(), "any": anyHost(), "bucket": inBucket(), "local": pushedTo(), "identities": knowingTheCluster()} {
 		got, err := configv1alpha1.Encode(resources.ProxyConfiguration(hub))
 		if err != nil {
 			t.Fatal(err)

@@ -2,6 +2,8 @@
 //
 // Who asks without saying who they are is shown the way to a token, which is had for a user and a password, or for neither
 // where something is for anyone. Every client of registries knows that way; a password that is sent at once does as well.
+//
+// There are two kinds of users: Accounts, who may do everything, and Identities, of whom somebody else knows what they may do.
 package access
 
 import (
@@ -55,7 +57,9 @@ type Policy struct {
 	Nodes bool
 	// Accounts may do everything. Default: there are none.
 	Accounts Accounts
-	// Tokens signs what those are given to show instead of a password. Required with Accounts.
+	// Identities may do what they are asked for one by one. Default: there are none.
+	Identities Identities
+	// Tokens signs what those are given to show instead of a password. Required with Accounts and with Identities.
 	Tokens Signer
 }
 
@@ -71,7 +75,7 @@ func (p Policy) Check(h http.Header, r *http.Request, repository string, action 
 	if action == Pull && p.node(r) {
 		return nil
 	}
-	if p.Accounts == nil {
+	if !p.knowsAnybody() {
 		if p.Anonymous.may(action) {
 			return nil // some clients send what they have for any host
 		}
@@ -90,15 +94,27 @@ func (p Policy) Check(h http.Header, r *http.Request, repository string, action 
 	return challenge(h, r, repository, action) // at the root too, where clients learn that there is something to show
 }
 
+// knowsAnybody says whether there is a reason to ask who somebody is.
+func (p Policy) knowsAnybody() bool { return p.Accounts != nil || p.Identities != nil }
+
 func (p Policy) checkPassword(h http.Header, r *http.Request, repository string, action Action) error {
-	known, err := p.user(r)
-	switch {
-	case err != nil:
-		return distspec.Unavailable(err)
-	case !known:
-		return challenge(h, r, repository, action)
+	who, err := p.login(r)
+	if isUnknown(err) {
+		_ = challenge(h, r, repository, action) // with what is the matter instead of what it says
+		return err
 	}
-	return nil
+	if err != nil {
+		return err
+	}
+	return p.authorize(r, who.Identity, repository, action)
+}
+
+// authorize asks what an Identity may do. Accounts, which have none, may do everything.
+func (p Policy) authorize(r *http.Request, who *Identity, repository string, action Action) error {
+	if who == nil || repository == "" || p.Anonymous.may(action) {
+		return nil
+	}
+	return p.Identities.Authorize(r.Context(), *who, repository, action)
 }
 
 func (p Policy) node(r *http.Request) bool {
@@ -111,29 +127,35 @@ func (p Policy) MayMount(r *http.Request, repository string) bool {
 	if p.Anonymous.may(Pull) {
 		return true
 	}
-	if _, token, bearer := strings.Cut(r.Header.Get("Authorization"), "Bearer "); bearer && p.Accounts != nil {
-		granted, err := readToken(p.Tokens, token, time.Now())
-		return err == nil && (granted.User != "" || granted.allows(repository, Pull))
+	if _, token, bearer := strings.Cut(r.Header.Get("Authorization"), "Bearer "); bearer && p.knowsAnybody() {
+		granted, err := p.readToken(token)
+		switch {
+		case err != nil:
+			return false
+		case granted.Identity != nil:
+			return p.authorize(r, granted.Identity, repository, Pull) == nil
+		}
+		return granted.User != "" || granted.allows(repository, Pull)
 	}
-	return p.Accounts != nil && p.Check(http.Header{}, r, repository, Pull) == nil
-}
-
-// user reports whether a request shows a user and the right password.
-func (p Policy) user(r *http.Request) (bool, error) {
-	user, password, given := r.BasicAuth()
-	if !given {
-		return false, nil
-	}
-	return p.Accounts.Verify(r.Context(), user, password)
+	return p.knowsAnybody() && p.Check(http.Header{}, r, repository, Pull) == nil
 }
 
 func (p Policy) checkToken(h http.Header, r *http.Request, repository string, action Action) error {
 	_, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	granted, err := readToken(p.Tokens, strings.TrimSpace(token), time.Now())
+	granted, err := p.readToken(strings.TrimSpace(token))
 	if err != nil || repository != "" && !granted.allows(repository, action) {
 		return challenge(h, r, repository, action)
 	}
-	return nil
+	return p.authorize(r, granted.Identity, repository, action)
+}
+
+// readToken reads a token of somebody who may be known still: whom a policy does not know had it of an earlier one.
+func (p Policy) readToken(text string) (claims, error) {
+	granted, err := readToken(p.Tokens, text, time.Now())
+	if err != nil || granted.User != "" && p.Accounts == nil || granted.Identity != nil && p.Identities == nil {
+		return claims{}, errToken
+	}
+	return granted, nil
 }
 
 func denied() error {

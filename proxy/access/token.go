@@ -21,6 +21,9 @@ const (
 	TokenPath = "/auth/token" //nolint:gosec // where they are had, and none of them
 	// tokensExpire is how long a token is good. A push that takes longer gets another one meanwhile.
 	tokensExpire = 15 * time.Minute
+	// identitiesExpire is how long one of an Identity is good. What it may do is asked meanwhile, whether it is there still is
+	// not.
+	identitiesExpire = 5 * time.Minute
 	// maxScopes is the most repositories that one token can be for.
 	maxScopes = 64
 	// tokenPurpose keeps a signature from meaning anything elsewhere.
@@ -38,9 +41,11 @@ func NewTokens(keys ...[]byte) *Tokens { return &Tokens{keys: keys} }
 // claims are what a token says.
 type claims struct {
 	Expires int64 `json:"exp"`
-	// User that it was made for, "" for anyone.
-	User   string  `json:"sub,omitempty"`
-	Access []scope `json:"access,omitempty"`
+	// User of Accounts that it was made for, "" for anyone.
+	User string `json:"sub,omitempty"`
+	// Identity that it was made for.
+	Identity *Identity `json:"id,omitempty"`
+	Access   []scope   `json:"access,omitempty"`
 }
 
 // scope is what may be done in a repository.
@@ -113,39 +118,43 @@ func (p Policy) ServeToken(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p Policy) serveToken(w http.ResponseWriter, r *http.Request) error {
-	if r.Method != http.MethodGet || p.Accounts == nil {
+	if r.Method != http.MethodGet || !p.knowsAnybody() {
 		w.Header().Set("Allow", "GET")
 		return distspec.NewError(http.StatusMethodNotAllowed, distspec.CodeUnsupported, "tokens are had by GET, with a user and a password")
 	}
+	now := time.Now()
+	granted := claims{Expires: now.Add(tokensExpire).Unix()}
 	anonymous := r.Header.Get("Authorization") == ""
 	if !anonymous {
-		known, err := p.user(r)
-		if err != nil {
-			return distspec.Unavailable(err)
-		}
-		if !known {
+		who, err := p.login(r)
+		if isUnknown(err) {
 			w.Header().Set("WWW-Authenticate", `Basic realm="RegistryHub"`)
-			return distspec.NewError(http.StatusUnauthorized, distspec.CodeUnauthorized, "there is no such user, or the password is another")
 		}
+		if err != nil {
+			return err
+		}
+		granted = who.claims(now)
 	}
 	scopes, err := parseScopes(r.URL.Query()["scope"])
 	if err != nil {
 		return err
 	}
-	now := time.Now()
-	granted := claims{Expires: now.Add(tokensExpire).Unix()}
-	granted.User, _, _ = r.BasicAuth()
 	for _, asked := range scopes {
 		asked.Actions = slices.DeleteFunc(asked.Actions, func(a Action) bool { return anonymous && !p.Anonymous.may(a) })
 		granted.Access = append(granted.Access, asked)
 	}
-	token, err := signToken(p.Tokens, granted)
+	return answerToken(w, p.Tokens, granted, now)
+}
+
+func answerToken(w http.ResponseWriter, signer Signer, granted claims, now time.Time) error {
+	token, err := signToken(signer, granted)
 	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	return json.NewEncoder(w).Encode(tokenAnswer{Token: token, AccessToken: token, ExpiresIn: int(tokensExpire.Seconds()), IssuedAt: now.UTC().Truncate(time.Second)}) //nolint:gosec // who asks for a token is given it
+	now = now.UTC().Truncate(time.Second)
+	return json.NewEncoder(w).Encode(tokenAnswer{Token: token, AccessToken: token, ExpiresIn: int(granted.Expires - now.Unix()), IssuedAt: now}) //nolint:gosec // who asks for a token is given it
 }
 
 // parseScopes reads scopes like repository:team/app:pull,push. What is of another type grants nothing.

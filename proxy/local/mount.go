@@ -39,11 +39,15 @@ func (c call) mount(text, from string) (bool, error) {
 	return true, c.created(distspec.KindBlob, distspec.DigestReference(d), d)
 }
 
-// errFound ends a walk.
+// errFound ends a walk: enough was found.
 var errFound = errors.New("found")
 
+// maxOffered is of how many repositories that have a blob it is asked whether the caller may pull from them: somebody else
+// may have to be asked.
+const maxOffered = 8
+
 // whoHas finds a repository that has a blob and from which the caller may pull; "" for none. It looks through all of them, but
-// only for what is in the store.
+// only for what is in the store, and gives up after some that the caller may not pull from.
 func (c call) whoHas(d digest.Digest) (found string, err error) {
 	ctx := c.r.Context()
 	object, err := c.Store.Open(ctx, d)
@@ -53,15 +57,23 @@ func (c call) whoHas(d digest.Digest) (found string, err error) {
 	if err := object.Close(); err != nil {
 		return "", err
 	}
+	offered := 0
 	err = c.writable.WalkRepositories(ctx, func(r store.Repository) error {
 		if !distspec.ValidRepository(r.Name) {
 			return nil // a shelf
 		}
-		_, err := c.Store.Linked(ctx, r, d)
-		if err == nil && c.Guard.MayMount(c.r, r.Name) {
-			found, err = r.Name, errFound
+		if _, err := c.Store.Linked(ctx, r, d); err != nil {
+			return ignoreNotFound(err)
 		}
-		return ignoreNotFound(err)
+		offered++
+		switch {
+		case c.Guard.MayMount(c.r, r.Name):
+			found = r.Name
+			return errFound
+		case offered == maxOffered:
+			return errFound
+		}
+		return nil
 	})
 	if errors.Is(err, errFound) {
 		err = nil

@@ -1,6 +1,7 @@
 package local_test
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -310,6 +311,32 @@ func TestABlobIsMountedFromWhereTheCallerMayPullAlone(t *testing.T) {
 		r.do("POST", "/v2/mine/blobs/uploads/?mount="+digest.FromString(content).String()+from, "").is(t, http.StatusAccepted)
 	}
 	r.do("GET", "/v2/mine/blobs/"+digest.FromString(content).String(), "").is(t, http.StatusNotFound)
+}
+
+// counting counts how often it is asked what may be mounted, which is nothing.
+type counting struct {
+	access.Policy
+	asked *int
+}
+
+func (c counting) MayMount(*http.Request, string) bool {
+	*c.asked++
+	return false
+}
+
+func TestWhetherABlobMayBeMountedFromAnywhereIsAskedAFewTimesAlone(t *testing.T) {
+	dir, asked := t.TempDir(), 0
+	before := newReplica(t, dir)
+	for i := range 20 {
+		before.pushBlob(fmt.Sprintf("team/app%d", i), content)
+	}
+	r := newReplica(t, dir, func(o *local.Options) {
+		o.Guard = counting{Policy: access.Policy{Anonymous: access.AnonymousPush}, asked: &asked}
+	})
+	r.do("POST", "/v2/mine/blobs/uploads/?mount="+digest.FromString(content).String(), "").is(t, http.StatusAccepted)
+	if asked != 8 {
+		t.Errorf("asked %d times, want 8", asked)
+	}
 }
 
 func TestAFullStoreRefusesPushesAndServes(t *testing.T) {

@@ -48,6 +48,7 @@ type Metrics struct {
 	upkeep           upkeep
 	certificate      certificate
 	canaries         prometheus.Counter
+	reviews          *prometheus.CounterVec
 	build            *prometheus.GaugeVec
 }
 
@@ -69,12 +70,12 @@ func New(registerer prometheus.Registerer) *Metrics {
 			Help: "Time from a request to the header of its answer, by kind.", Buckets: []float64{.001, .005, .025, .1, .5, 1, 2, 5, 10, 30},
 		}, []string{"kind"}),
 		space: newSpace(), upkeep: newUpkeep(), upstreams: newUpstreams(), certificate: newCertificate(), configuration: newConfiguration(), limits: newLimits(),
-		canaries: newCanaries(),
-		build:    prometheus.NewGaugeVec(opts("build_info", "1, with the version and the hash of the configuration in force."), []string{"version", "config_hash"}),
+		canaries: newCanaries(), reviews: newReviews(),
+		build: prometheus.NewGaugeVec(opts("build_info", "1, with the version and the hash of the configuration in force."), []string{"version", "config_hash"}),
 	}
 	registerer.MustRegister(m.requests, m.lookups, m.servedBytes, m.upstreamRequests, m.upstreamBytes, m.fallbacks,
 		m.mismatches, m.storeErrors, m.activeFills, m.firstByte, m.build,
-		m.configuration.reloads, m.configuration.failed, m.limits.connections, m.limits.turnedAway, m.limits.stalled, m.canaries)
+		m.configuration.reloads, m.configuration.failed, m.limits.connections, m.limits.turnedAway, m.limits.stalled, m.canaries, m.reviews)
 	registerer.MustRegister(m.space.collectors()...)
 	registerer.MustRegister(m.upstreams.collectors()...)
 	registerer.MustRegister(m.upkeep.collectors()...)

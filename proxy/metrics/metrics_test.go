@@ -42,6 +42,7 @@ func touched() (*metrics.Metrics, *prometheus.Registry) {
 	m.CertificateRefused()
 	m.HandshakeFailed()
 	m.Canary()
+	m.Reviewed(metrics.ReviewOfToken, metrics.ReviewFailed)
 	return m, registry
 }
 

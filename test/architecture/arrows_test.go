@@ -50,6 +50,7 @@ var arrows = []struct {
 	{"proxy/local/ticket", nil},
 	{"proxy/canary", []string{"api/config", "proxy/answer", "proxy/distspec", "proxy/metrics"}},
 	{"proxy/local", []string{"proxy/access", "proxy/answer", "proxy/canary", "proxy/distspec", "proxy/metrics", "proxy/store"}},
+	{"proxy/access/kube", []string{"proxy/access", "proxy/distspec", "proxy/metrics"}},
 	{"proxy/access", []string{"api/config", "proxy/distspec"}},
 	{"proxy/pullthrough", []string{"api/config", "proxy/answer", "proxy/canary", "proxy/distspec", "proxy/rules", "proxy/upstream", "proxy/metrics", "proxy/store"}},
 	{"proxy/prewarm", []string{"api/config", "proxy/distspec", "proxy/pullthrough"}},

@@ -125,7 +125,8 @@ func TestWhatIsRefused(t *testing.T) {
 		"an issuer over plain HTTP":         {"mode: Mirror", "mode: Mirror\n  endpoint: {scheme: HTTP, certificate: {issuerRef: {name: a}}}", "cannot be set with spec.endpoint.scheme HTTP"},
 		"an issuer without a name":          {"mode: Mirror", "mode: Mirror\n  endpoint: {certificate: {issuerRef: {kind: Issuer}}}", "issuerRef.name"},
 		"an issuer of no kind of theirs":    {"mode: Mirror", "mode: Mirror\n  endpoint: {certificate: {issuerRef: {name: a, kind: Certificate}}}", "kind must be Issuer or ClusterIssuer"},
-		"users of a mirror":                 {"mode: Mirror", "mode: Mirror\n  access: {htpasswdSecretRef: {name: a}}", "spec.access.htpasswdSecretRef must be set when spec.mode is Local"},
+		"users of a mirror":                 {"mode: Mirror", "mode: Mirror\n  access: {htpasswdSecretRef: {name: a}}", "spec.access.htpasswdSecretRef can be set only when spec.mode is Local"},
+		"those of the cluster of a mirror":  {"mode: Mirror", "mode: Mirror\n  access: {kubernetes: {}}", "spec.access.kubernetes can be set only when spec.mode is Local"},
 		"a registry beside a mirror":        {"mode: Mirror", "mode: Mirror\n  local: {}", "spec.local must be set when spec.mode is Local"},
 		"a mirror of mode Local":            {"mode: Mirror", "mode: Local", "spec.mirror must be set when spec.mode is Mirror"},
 		"a URL with a path":                 {"mode: Mirror", "mode: Mirror\n  endpoint: {type: External, external: {url: 'https://a.example/v2'}}", "nothing behind it"},
@@ -151,6 +152,41 @@ spec:
   storage: {type: Ephemeral}
   nodes: {dialTimeout: 1s}
 `
+
+// registry is one that is pushed to.
+const registry = `
+apiVersion: registryhub.io/v1alpha1
+kind: RegistryHub
+metadata: {name: pushed-to}
+spec:
+  hosts: [registry.internal]
+  mode: Local
+  local: {}
+  access: {htpasswdSecretRef: {name: a}}
+  storage: {type: PersistentVolumeClaim, persistentVolumeClaim: {size: 1Gi}}
+`
+
+func TestARegistryIsAdmittedThatSomebodyCanPushTo(t *testing.T) {
+	for name, tc := range map[string]struct{ access, want string }{
+		"users":                  {"access: {htpasswdSecretRef: {name: a}}", ""},
+		"those of the cluster":   {"access: {kubernetes: {}}", ""},
+		"both":                   {"access: {htpasswdSecretRef: {name: a}, kubernetes: {}}", ""},
+		"nobody":                 {"access: {pull: Anyone}", "spec.access.htpasswdSecretRef or spec.access.kubernetes must be set"},
+		"nobody at all":          {"suspend: false", "spec.access.htpasswdSecretRef or spec.access.kubernetes must be set"},
+		"those of another place": {"access: {kubernetes: {audience: a}}", "unknown field"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			object := parse(t, strings.Replace(registry, "access: {htpasswdSecretRef: {name: a}}", tc.access, 1))
+			err := k8s.Create(t.Context(), object, client.DryRunAll, client.FieldValidation("Strict"))
+			if tc.want == "" {
+				g.Expect(err).NotTo(HaveOccurred())
+				return
+			}
+			g.Expect(err).To(MatchError(ContainSubstring(tc.want)))
+		})
+	}
+}
 
 func TestAHubForEveryOtherHostIsAdmittedAndWhatMakesNoSenseForItIsNot(t *testing.T) {
 	for name, tc := range map[string]struct{ old, replacement, want string }{

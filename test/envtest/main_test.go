@@ -35,6 +35,8 @@ const (
 	image     = "registry.example.com/registryhub:test"
 	// managerUser is who the manager is to the API server: its ServiceAccount.
 	managerUser = "system:serviceaccount:" + namespace + ":" + configv1alpha1.ManagerName
+	// registryUser is who registries are to it that let in ServiceAccounts.
+	registryUser = "system:serviceaccount:" + namespace + ":" + configv1alpha1.RegistryName
 	// grace and patience are short, so that tests can outlast them. Times of objects have whole seconds.
 	grace    = 4 * time.Second
 	patience = 12 * time.Second
@@ -113,11 +115,18 @@ func checkTheWhole(requests *audit) error {
 	if unseen := observed.unseen(); len(unseen) > 0 {
 		return fmt.Errorf("no test brought these states of the table in docs/conditions.md about: %+v", unseen)
 	}
-	unused, err := unusedRights(requests.file())
-	if err == nil && len(unused) > 0 {
-		err = fmt.Errorf("config/ gives the manager rights that nothing it did made use of:\n%s", strings.Join(unused, "\n"))
+	var unused []string
+	for user, files := range map[string][]string{managerUser: rolesOfTheManager, registryUser: rolesOfRegistries} {
+		more, err := unusedRights(user, requests.file(), files)
+		if err != nil {
+			return err
+		}
+		unused = append(unused, more...)
 	}
-	return err
+	if len(unused) > 0 {
+		return fmt.Errorf("config/ gives rights that nothing made use of:\n%s", strings.Join(unused, "\n"))
+	}
+	return nil
 }
 
 func prepare(log logr.Logger) error {
@@ -133,6 +142,7 @@ func prepare(log logr.Logger) error {
 	if err := applyManifests(context.Background(),
 		"default/namespace.yaml",
 		"rbac/manager-service-account.yaml", "rbac/manager-cluster-role.yaml", "rbac/manager-role.yaml", "rbac/manager-events-role.yaml",
+		"rbac/registry-service-account.yaml", "rbac/registry-cluster-role.yaml",
 	); err != nil {
 		return err
 	}

@@ -12,17 +12,15 @@ var rolesOfTheManager = []string{
 	"cert-manager/role.yaml", "cert-manager/cluster-role.yaml",
 }
 
-// unusedRights are those of the manager's that nothing it did made use of. What it lacks fails the tests by itself, since it
-// runs with these rights alone.
-func unusedRights(log string) ([]string, error) {
-	var files []string
-	for _, file := range rolesOfTheManager {
-		files = append(files, filepath.Join("..", "..", "config", file))
+// rolesOfRegistries are the files with all that registries may do.
+var rolesOfRegistries = []string{"rbac/registry-cluster-role.yaml"}
+
+// unusedRights are those that files below config/ give and that nothing a user did made use of. What is lacking fails the
+// tests by itself, since everybody runs with these rights alone.
+func unusedRights(user, log string, files []string) ([]string, error) {
+	var paths []string
+	for _, file := range files {
+		paths = append(paths, filepath.Join("..", "..", "config", file))
 	}
-	all, err := rights.Of(files...)
-	if err != nil {
-		return nil, err
-	}
-	made, err := rights.MadeBy(managerUser, log)
-	return rights.Unused(all, made), err
+	return rights.UnusedBy(user, log, paths...)
 }

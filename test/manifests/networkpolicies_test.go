@@ -29,6 +29,7 @@ var (
 	aStranger  = endpoint{pod: labels.Set{"app": "any"}, namespace: labels.Set{"kubernetes.io/metadata.name": "team"}, address: "10.244.0.9"}
 	prometheus = endpoint{pod: labels.Set{"app": "prometheus"}, namespace: labels.Set{"metrics": "enabled"}, address: "10.244.0.8"}
 	apiServer  = endpoint{address: "192.168.0.1"}
+	nodeLocal  = endpoint{address: "169.254.1.1"}
 	upstream   = endpoint{address: "203.0.113.7"}
 	upstreamV6 = endpoint{address: "2001:db8::7"}
 	metadata   = endpoint{address: "169.254.169.254"}
@@ -43,6 +44,7 @@ func TestNetworkPolicies(t *testing.T) {
 	t.Parallel()
 	policies := networkPolicies(t)
 	ports := containerPorts(t)
+	aRegistry := endpoint{pod: podTemplates(t)["deployment-identities.yaml"].Labels, namespace: ours, address: "10.244.0.5"}
 	tests := map[string]struct {
 		from, to endpoint
 		port     int32
@@ -69,6 +71,10 @@ func TestNetworkPolicies(t *testing.T) {
 		"a proxy asks for names":                            {aProxy, aStranger, 53, "UDP", true},
 		"a proxy asks for names on its node":                {aProxy, localDNS, 53, "UDP", true},
 		"a proxy speaks nothing but TCP otherwise":          {aProxy, upstream, 443, "UDP", false},
+		"a registry is pushed to":                           {aStranger, aRegistry, 5000, "TCP", true},
+		"a registry asks the API server":                    {aRegistry, apiServer, 6443, "TCP", true},
+		"a registry asks it wherever it is":                 {aRegistry, nodeLocal, 6443, "TCP", true},
+		"no other proxy does":                               {aProxy, nodeLocal, 6443, "TCP", false},
 		"a remedy reaches nothing":                          {aRemedy, apiServer, 6443, "TCP", false},
 		"a remedy is reached by nothing":                    {aNode, aRemedy, 80, "TCP", false},
 		"what is not of the operator is as it was":          {aStranger, upstream, 443, "TCP", true},

@@ -8,20 +8,20 @@ import (
 	"os"
 )
 
-// Request is a request that the API server answered, as its authorizer sees it.
-type Request struct {
+// request is a request that the API server answered, as its authorizer sees it.
+type request struct {
 	verb, group, resource, namespace, name string
 }
 
-// MadeBy are the different requests in an audit log that a user made, or somebody in the user's name, and that were not
+// madeBy are the different requests in an audit log that a user made, or somebody in the user's name, and that were not
 // refused.
-func MadeBy(user, log string) (map[Request]bool, error) {
+func madeBy(user, log string) (map[request]bool, error) {
 	file, err := os.Open(log)
 	if err != nil {
 		return nil, fmt.Errorf("opening the audit log: %w", err)
 	}
 	defer file.Close()
-	made := map[Request]bool{}
+	made := map[request]bool{}
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
@@ -55,16 +55,16 @@ func (l auditLine) user() string {
 }
 
 // requests are those that the authorizer was asked about: server-side apply of what is not there needs create as well.
-func (l auditLine) requests() []Request {
+func (l auditLine) requests() []request {
 	object := l.ObjectRef
-	one := Request{verb: l.Verb, group: object.APIGroup, resource: object.Resource, namespace: object.Namespace, name: object.Name}
+	one := request{verb: l.Verb, group: object.APIGroup, resource: object.Resource, namespace: object.Namespace, name: object.Name}
 	if object.Subresource != "" {
 		one.resource += "/" + object.Subresource
 	}
 	if l.Verb != "patch" || l.ResponseStatus.Code != http.StatusCreated {
-		return []Request{one}
+		return []request{one}
 	}
 	create := one
 	create.verb, create.name = "create", ""
-	return []Request{one, create}
+	return []request{one, create}
 }

@@ -13,26 +13,26 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 )
 
-// Right is one verb for one resource, as a Role gives it.
-type Right struct {
+// right is one verb for one resource, as a Role gives it.
+type right struct {
 	role, namespace, verb, group, resource string
 	names                                  []string
 }
 
-func (r Right) String() string {
+func (r right) String() string {
 	return fmt.Sprintf("%s: %s %s.%s %v", r.role, r.verb, r.resource, r.group, r.names)
 }
 
 // allows: a ClusterRole, which has no namespace, allows it everywhere.
-func (r Right) allows(made Request) bool {
+func (r right) allows(made request) bool {
 	return r.verb == made.verb && r.group == made.group && r.resource == made.resource &&
 		(r.namespace == "" || r.namespace == made.namespace) &&
 		(len(r.names) == 0 || slices.Contains(r.names, made.name))
 }
 
-// Of are the rights that the Roles and ClusterRoles in files of manifests give. The error names the file that cannot be read.
-func Of(files ...string) ([]Right, error) {
-	var all []Right
+// of are the rights that the Roles and ClusterRoles in files of manifests give. The error names the file that cannot be read.
+func of(files ...string) ([]right, error) {
+	var all []right
 	for _, file := range files {
 		manifest, err := os.Open(file)
 		if err != nil {
@@ -48,8 +48,8 @@ func Of(files ...string) ([]Right, error) {
 	return all, nil
 }
 
-func in(manifest io.Reader) ([]Right, error) {
-	var all []Right
+func in(manifest io.Reader) ([]right, error) {
+	var all []right
 	for documents := yaml.NewYAMLOrJSONDecoder(manifest, 4096); ; {
 		var role rbacv1.Role // a ClusterRole's rules are read alike
 		err := documents.Decode(&role)
@@ -62,17 +62,17 @@ func in(manifest io.Reader) ([]Right, error) {
 			continue
 		}
 		for _, rule := range role.Rules {
-			all = append(all, rightsOf(role, rule)...)
+			all = append(all, rightsIn(role, rule)...)
 		}
 	}
 }
 
-func rightsOf(role rbacv1.Role, rule rbacv1.PolicyRule) []Right {
-	var all []Right
+func rightsIn(role rbacv1.Role, rule rbacv1.PolicyRule) []right {
+	var all []right
 	for _, group := range rule.APIGroups {
 		for _, resource := range rule.Resources {
 			for _, verb := range rule.Verbs {
-				all = append(all, Right{
+				all = append(all, right{
 					role: role.Name, namespace: role.Namespace, verb: verb, group: group, resource: resource, names: rule.ResourceNames,
 				})
 			}
@@ -81,8 +81,16 @@ func rightsOf(role rbacv1.Role, rule rbacv1.PolicyRule) []Right {
 	return all
 }
 
-// Unused are those rights, as text, that no request made use of.
-func Unused(all []Right, made map[Request]bool) []string {
+// UnusedBy are the rights, as text, that files of manifests give and that no request of a user in an audit log made use of.
+func UnusedBy(user, log string, files ...string) ([]string, error) {
+	all, err := of(files...)
+	if err != nil {
+		return nil, err
+	}
+	made, err := madeBy(user, log)
+	if err != nil {
+		return nil, err
+	}
 	var unused []string
 	for _, one := range all {
 		used := false
@@ -93,5 +101,5 @@ func Unused(all []Right, made map[Request]bool) []string {
 			unused = append(unused, one.String())
 		}
 	}
-	return unused
+	return unused, nil
 }

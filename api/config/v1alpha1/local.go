@@ -56,11 +56,32 @@ type LocalAccess struct {
 	// HtpasswdFile holds users and hashes of their passwords, as htpasswd -B makes it. Who is in it may do everything. It is
 	// read again when it changes. Default: there are no users.
 	HtpasswdFile string `json:"htpasswdFile,omitempty"`
+
+	// Kubernetes lets those in whom a cluster knows, for what RBAC gives them. Default: they are not known.
+	Kubernetes *KubernetesAccess `json:"kubernetes,omitempty"`
 }
 
-func (c *LocalConfiguration) setDefaults() {
-	if c != nil {
-		setDefault(&c.Access.Anonymous, "None")
+// KubernetesAccess says which cluster knows who may do what. While its API server cannot be asked nobody gets in who is known
+// by it, and everybody else does.
+type KubernetesAccess struct {
+	// Audience that tokens must be made for. Default: registryhub.io/HUB.
+	Audience string `json:"audience,omitempty"`
+
+	// Kubeconfig is a file that says how the API server is reached, and as whom, who must be allowed to create TokenReviews and
+	// SubjectAccessReviews. Default: as a Pod reaches it, with the token of its ServiceAccount.
+	Kubeconfig string `json:"kubeconfig,omitempty"`
+}
+
+// AudiencePrefix and the name of a hub are whom tokens for that hub are made for.
+const AudiencePrefix = "registryhub.io/"
+
+func (c *LocalConfiguration) setDefaults(hub string) {
+	if c == nil {
+		return
+	}
+	setDefault(&c.Access.Anonymous, "None")
+	if c.Access.Kubernetes != nil {
+		setDefault(&c.Access.Kubernetes.Audience, AudiencePrefix+hub)
 	}
 }
 
@@ -70,8 +91,8 @@ func (c *LocalConfiguration) validate(field string) error {
 	}
 	switch c.Access.Anonymous {
 	case "None":
-		if c.Access.HtpasswdFile == "" {
-			return errors.New(field + ".access: nobody may do anything: name users with htpasswdFile, or say what is for anyone with anonymous")
+		if c.Access.HtpasswdFile == "" && c.Access.Kubernetes == nil {
+			return errors.New(field + ".access: nobody may do anything: name users with htpasswdFile, let in those of a cluster with kubernetes, or say what is for anyone with anonymous")
 		}
 	case "Pull", "Push":
 	default:

@@ -10,6 +10,8 @@ const (
 	NodeAgentName = "registryhub-node-agent"
 	// ManagerName is the Deployment of the manager, and its ServiceAccount.
 	ManagerName = "registryhub-manager"
+	// RegistryName is the ServiceAccount of registries that ask who may push.
+	RegistryName = "registryhub-registry"
 	// AuthoritySecretName is the Secret that holds the certificate authority, key included: nobody but the manager needs
 	// it.
 	AuthoritySecretName = "registryhub-ca"

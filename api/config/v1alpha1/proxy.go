@@ -182,7 +182,7 @@ func (c *ProxyConfiguration) Default() {
 	c.Store.Eviction.setDefaults()
 	c.Store.Scrub.setDefaults()
 	c.Store.S3.setDefaults()
-	c.Local.setDefaults()
+	c.Local.setDefaults(c.Hub)
 	if c.Mirror == nil {
 		return
 	}
