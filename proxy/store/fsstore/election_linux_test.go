@@ -40,11 +40,11 @@ func TestAnotherStandsInForOneThatHangs(t *testing.T) {
 		for range 30 {
 			wantElected(t, one, true)
 			wantElected(t, two, false)
-			time.Sleep(time.Minute)
+			<-time.After(time.Minute)
 		}
-		time.Sleep(8 * time.Minute)
+		<-time.After(8 * time.Minute)
 		wantElected(t, two, false)
-		time.Sleep(2 * time.Minute)
+		<-time.After(2 * time.Minute)
 		wantElected(t, two, true)
 		wantElected(t, one, true)
 		wantElected(t, two, false)
