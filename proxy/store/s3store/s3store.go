@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -62,6 +63,8 @@ type Scratch interface {
 	store.Lister
 	store.Remover
 	store.Prober
+	// Temporary returns an empty file that has no name, and is gone when it is closed.
+	Temporary() (*os.File, error)
 }
 
 // Timeouts bound what a server that hangs can cost.
