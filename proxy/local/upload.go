@@ -40,6 +40,9 @@ func (c call) beginUpload() error {
 	if err != nil {
 		return err
 	}
+	if chunked, is := c.Store.(store.Chunked); is {
+		c.w.Header().Set(distspec.HeaderChunkMinLength, strconv.FormatInt(chunked.LeastChunk(), 10))
+	}
 	return c.progress(http.StatusAccepted, upload)
 }
 
