@@ -16,7 +16,9 @@ import (
 func TestAnImageIsPushedToABucketByOneReplicaAndPulledFromAnother(t *testing.T) {
 	server := bucketServer(t)
 	defer func() { must(t, server.Stop()) }()
-	open := func() *pushed { return runLocalOn(t, storeInBucket(t, t.TempDir(), server.Endpoint()), "{anonymous: Push}") }
+	open := func() *pushed {
+		return runLocalOn(t, storeInBucket(t, t.TempDir(), server.Endpoint()), "{anonymous: Push}")
+	}
 	one, two := open(), open()
 	image := randomImage(t)
 	must(t, remote.Write(one.ref(t, "team/app:v1"), image, one.as(authn.Anonymous)...))
