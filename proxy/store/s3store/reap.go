@@ -23,7 +23,7 @@ func (r *Registry) ReapUploads(ctx context.Context, unusedSince time.Time) (int,
 		}
 		now := standingSession{id: strings.TrimPrefix(info.Key, r.keys.in(uploads)), document: d}
 		if json.Unmarshal(d.content, &now.session) != nil {
-			return nil // it speaks for nothing
+			return nil //nolint:nilerr // it speaks for nothing
 		}
 		thrown, err := r.reap(ctx, now)
 		if thrown {
