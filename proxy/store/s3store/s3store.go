@@ -13,6 +13,9 @@
 // bytes. A size that is not the one in the metadata makes an object known that the server cut off.
 //
 // When an object was last used is the later of when it was written and when it was marked, by the server's clock.
+//
+// That is a Store, for what can be fetched again. A Registry keeps what is pushed, in another way, in which nothing is lost
+// to a write that comes late.
 package s3store
 
 import (
