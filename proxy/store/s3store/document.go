@@ -153,20 +153,21 @@ func standing(d document) minio.PutObjectOptions {
 	return condition
 }
 
-// put writes a value whatever stands there. Of two that do so at once, the one that is over is the earlier.
+// put writes a value whatever stands there, and whoever else writes.
 func (r *Registry) put(ctx context.Context, key string, value any) error {
 	content, err := fresh(value)
 	if err != nil {
 		return err
 	}
-	before, err := r.site(ctx, key)
-	if err == nil {
-		err = r.replace(ctx, key, before, content)
+	for {
+		before, err := r.site(ctx, key)
+		if err == nil {
+			err = r.replace(ctx, key, before, content)
+		}
+		if !errors.Is(err, errChanged) {
+			return err
+		}
 	}
-	if errors.Is(err, errChanged) {
-		return nil
-	}
-	return err
 }
 
 // renew writes a document again, so that it is young. store.ErrNotFound. One that somebody else wrote meanwhile is young.

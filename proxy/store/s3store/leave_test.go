@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -45,7 +46,7 @@ func reap(t *testing.T, r *s3store.Registry) (reaped int) {
 	return reaped
 }
 
-func patient(f *front, t *testing.T) place {
+func patient(t *testing.T, f *front) place {
 	t.Helper()
 	p := withFront(t, f)
 	p.change = func(o *s3store.Options) { o.Timeouts.Answer = 20 * time.Second }
@@ -69,7 +70,7 @@ func TestAnUploadThatIsWholeIsMadeAnObjectByWhoeverGoesOn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFront(t)
-			p := patient(f, t)
+			p := patient(t, f)
 			r := p.openRegistry(t)
 			upload := add(t, r, begin(t, r), []byte("begin,"))
 			f.do(failing(to(http.MethodPut, "/objects/")))
@@ -129,7 +130,7 @@ func TestWhatCrashesLeftIsRemoved(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFront(t)
-			p := patient(f, t)
+			p := patient(t, f)
 			r := p.openRegistry(t)
 			tc.leave(t, f, r)
 			if n, err := r.ReapUploads(t.Context(), time.Now().Add(-time.Hour)); err != nil || n != 0 {
@@ -180,7 +181,7 @@ func TestWhatIsTakenAwayLeavesNothingForEver(t *testing.T) {
 // TestNobodyWritesWhereAKeyIsBeingRemoved has a process crash before it has removed a key.
 func TestNobodyWritesWhereAKeyIsBeingRemoved(t *testing.T) {
 	f := newFront(t)
-	p := patient(f, t)
+	p := patient(t, f)
 	r := p.openRegistry(t)
 	tag := store.Tag{Digest: digest.FromString("x")}
 	must(t, r.SetTag(t.Context(), debian, "12", tag))
@@ -244,7 +245,7 @@ func TestMemoryDoesNotGrowWithWhatIsPushed(t *testing.T) {
 	must(t, group.Wait())
 	close(stop)
 	<-stopped
-	if grown := int64(peak) - int64(before); grown > most { //nolint:gosec // no heap is that large
+	if grown := int64(peak) - int64(before); grown > most {
 		t.Errorf("the heap grew by %d MiB for %d pushes of %d MiB", grown>>20, pushes, size>>20)
 	} else {
 		t.Logf("the heap grew by %d KiB", grown>>10)
@@ -262,4 +263,31 @@ func heap() uint64 {
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	return stats.HeapInuse
+}
+
+// TestALinkIsThereThoughItWasTakenAwayMeanwhile has a collector take a link away between the two looks of who replaces it.
+func TestALinkIsThereThoughItWasTakenAwayMeanwhile(t *testing.T) {
+	f := newFront(t)
+	p := patient(t, f)
+	r := p.openRegistry(t)
+	p.endpoint = server.Endpoint()
+	collector := p.elsewhere(t).openRegistry(t)
+	link := store.Link{Digest: digest.FromString("x"), Size: 1}
+	must(t, r.Link(t.Context(), debian, link))
+	var once sync.Once
+	f.do(func(w http.ResponseWriter, request *http.Request, proxy http.Handler) {
+		if to(http.MethodPut, "/_links/")(request) {
+			once.Do(func() {
+				if err := collector.UnlinkUnused(request.Context(), debian, link.Digest, time.Now().Add(time.Hour)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		proxy.ServeHTTP(w, request)
+	})
+	link.Manifest = true
+	must(t, r.Link(t.Context(), debian, link))
+	if got, err := collector.Linked(t.Context(), debian, link.Digest); err != nil || got != link {
+		t.Errorf("the link is %+v, error %v", got, err)
+	}
 }
