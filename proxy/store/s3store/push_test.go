@@ -71,16 +71,16 @@ func (p place) wantPieces(t *testing.T, want int) {
 }
 
 func TestChunksOfAnyLengthMakeOneObject(t *testing.T) {
-	data := large(50<<20 + 3)
+	data := large(34<<20 + 3)
 	for name, tc := range map[string]struct {
 		chunks []int
 		pieces int
 	}{
 		"all in one":                           {nil, 1},
 		"of a part and a byte":                 {[]int{16<<20 + 1}, 2},
-		"of exactly a part":                    {[]int{16 << 20, 16 << 20, 16 << 20}, 4},
+		"of exactly a part":                    {[]int{16 << 20, 16 << 20}, 3},
 		"that are short, and kept once more":   {[]int{1 << 20, 1 << 20, 1 << 20, 1 << 20, 1 << 20, 1}, 2},
-		"a short one between long ones":        {[]int{20 << 20, 100, 20 << 20}, 3},
+		"a short one between long ones":        {[]int{16 << 20, 100, 16 << 20}, 3},
 		"that are as long as is asked of them": {[]int{5 << 20, 5 << 20, 5 << 20}, 4},
 	} {
 		t.Run(name, func(t *testing.T) {
