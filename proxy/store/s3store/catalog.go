@@ -152,7 +152,7 @@ func (r *Registry) TagNames(ctx context.Context, repository store.Repository) ([
 // WalkLinks implements store.Catalog.
 func (r *Registry) WalkLinks(ctx context.Context, repository store.Repository, yield func(store.Link, time.Time) error) error {
 	folder := r.keys.links(repository)
-	err := r.eachDocument(ctx, folder, func(info minio.ObjectInfo, d document) error {
+	err := r.eachDocument(ctx, folder, whenever, func(info minio.ObjectInfo, d document) error {
 		var link store.Link
 		err := json.Unmarshal(d.content, &link)
 		if err != nil || folder+strings.Replace(link.Digest.String(), ":", "/", 1) != info.Key {
@@ -166,12 +166,15 @@ func (r *Registry) WalkLinks(ctx context.Context, repository store.Repository, y
 	return nil
 }
 
-// eachDocument reads all documents below a folder, several at a time, and yields them one by one.
-func (r *Registry) eachDocument(ctx context.Context, folder string, yield func(minio.ObjectInfo, document) error) error {
+// whenever is after everything that a server can have written.
+var whenever = time.Unix(1<<40, 0)
+
+// eachDocument reads the documents below a folder that were written before a time, several at a time, and yields them one by one.
+func (r *Registry) eachDocument(ctx context.Context, folder string, before time.Time, yield func(minio.ObjectInfo, document) error) error {
 	var yielding sync.Mutex
 	group, within := errgroup.WithContext(ctx)
 	group.SetLimit(linksAtOnce)
-	err := r.eachKey(within, folder, func(info minio.ObjectInfo) {
+	err := r.eachKey(within, folder, before, func(info minio.ObjectInfo) {
 		group.Go(func() error {
 			d, err := r.look(within, info.Key)
 			if err != nil || !d.live() {
@@ -191,12 +194,12 @@ func (r *Registry) eachDocument(ctx context.Context, folder string, yield func(m
 	return err
 }
 
-func (r *Registry) eachKey(ctx context.Context, folder string, do func(minio.ObjectInfo)) error {
+func (r *Registry) eachKey(ctx context.Context, folder string, before time.Time, do func(minio.ObjectInfo)) error {
 	for info, err := range r.bucket.list(ctx, folder, false) {
 		if err != nil {
 			return err
 		}
-		if !isGrave(info) {
+		if !isGrave(info) && !info.LastModified.After(before) {
 			do(info)
 		}
 	}

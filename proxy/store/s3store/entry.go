@@ -25,6 +25,9 @@ type entry struct {
 	data []byte
 }
 
+// maxWritten is the most bytes of an object that is in its document: more than any manifest has.
+const maxWritten = 6 << 20
+
 // entryEnds is behind the document of an entry, and before its data.
 const entryEnds = '\n'
 
@@ -119,6 +122,9 @@ func (r *Registry) Put(ctx context.Context, proof store.Proof, data []byte) erro
 	d := proof.Digest()
 	if d == "" || proof.Size() != int64(len(data)) {
 		return fmt.Errorf("keeping %d bytes: the proof is for %d bytes of %q", len(data), proof.Size(), d)
+	}
+	if len(data) > maxWritten {
+		return fmt.Errorf("keeping %s: %d bytes are too many to be put at once: push them as an upload", d, len(data))
 	}
 	if err := r.place(ctx, entry{Digest: d, Size: proof.Size(), data: data}); err != nil {
 		return fmt.Errorf("keeping %s: %w", d, err)

@@ -17,7 +17,7 @@ import (
 // crashes left goes as well, and what there is is counted.
 func (r *Registry) ReapUploads(ctx context.Context, unusedSince time.Time) (int, error) {
 	reaped := 0
-	err := r.eachDocument(ctx, r.keys.in(uploads), func(info minio.ObjectInfo, d document) error {
+	err := r.eachDocument(ctx, r.keys.in(uploads), unusedSince, func(info minio.ObjectInfo, d document) error {
 		if d.touched().After(unusedSince) {
 			return nil
 		}
@@ -115,7 +115,7 @@ func (r *Registry) Sample(ctx context.Context, atLeast int, yield func(store.Ent
 }
 
 func (r *Registry) visitEntries(ctx context.Context, part string, yield func(store.Entry) error) error {
-	return r.eachDocument(ctx, r.keys.in(entries)+part, func(info minio.ObjectInfo, d document) error {
+	return r.eachDocument(ctx, r.keys.in(entries)+part, whenever, func(info minio.ObjectInfo, d document) error {
 		named := digestAt(strings.TrimPrefix(info.Key, r.keys.in(entries)))
 		e, err := entryIn(d.content, named)
 		if err != nil || named.Validate() != nil {
