@@ -291,3 +291,45 @@ func TestALinkIsThereThoughItWasTakenAwayMeanwhile(t *testing.T) {
 		t.Errorf("the link is %+v, error %v", got, err)
 	}
 }
+
+// TestWhatIsKeptMeanwhileIsNotRemoved has a push keep an object, and a link, between the two looks of a collector.
+func TestWhatIsKeptMeanwhileIsNotRemoved(t *testing.T) {
+	f := newFront(t)
+	p := patient(t, f)
+	collector := p.openRegistry(t)
+	p.endpoint = server.Endpoint()
+	r := p.elsewhere(t).openRegistry(t)
+	whole := []byte("whole")
+	d := digest.FromBytes(whole)
+	finish(t, r, begin(t, r), whole, whole)
+	must(t, r.Link(t.Context(), debian, store.Link{Digest: d}))
+	for what, tc := range map[string]struct {
+		folder string
+		keep   func() error
+		remove func() error
+	}{
+		"an object": {"/objects/", func() error { return r.Keep(t.Context(), d) }, func() error { return collector.Remove(t.Context(), d, time.Now().Add(time.Hour)) }},
+		"a link": {"/_links/", func() error { return r.Renew(t.Context(), debian, d) }, func() error {
+			return collector.UnlinkUnused(t.Context(), debian, d, time.Now().Add(time.Hour))
+		}},
+	} {
+		var once sync.Once
+		f.do(func(w http.ResponseWriter, request *http.Request, proxy http.Handler) {
+			if to(http.MethodPut, tc.folder)(request) {
+				once.Do(func() {
+					if err := tc.keep(); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			proxy.ServeHTTP(w, request)
+		})
+		if err := tc.remove(); !errors.Is(err, store.ErrInUse) {
+			t.Errorf("removing %s that is kept meanwhile: got error %v, want ErrInUse", what, err)
+		}
+	}
+	f.mend()
+	want(t, r, whole)
+	_, err := r.Linked(t.Context(), debian, d)
+	must(t, err)
+}
