@@ -36,7 +36,7 @@ type engine interface {
 }
 
 func newBackend(cfg *config.ProxyConfiguration, logger logr.Logger, figures *metrics.Metrics) (*backend, error) {
-	content, err := openContent(cfg.Store)
+	content, err := openContent(cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -29,12 +29,17 @@ func bucketServer(t *testing.T) *s3server.Server {
 // inBucket is the configuration of a proxy with its cache in a bucket.
 func inBucket(t *testing.T, upstream, endpoint string) string {
 	t.Helper()
+	scratch := t.TempDir()
+	return strings.Replace(configuration(upstream, scratch), "{directory: "+scratch+"}", storeInBucket(t, scratch, endpoint), 1)
+}
+
+// storeInBucket is YAML of store.
+func storeInBucket(t *testing.T, scratch, endpoint string) string {
+	t.Helper()
 	credentials := t.TempDir()
 	must(t, os.WriteFile(filepath.Join(credentials, s3store.AccessKeyIDKey), []byte(s3server.AccessKeyID), 0o600))
 	must(t, os.WriteFile(filepath.Join(credentials, s3store.SecretAccessKeyKey), []byte(s3server.SecretAccessKey), 0o600))
-	scratch := t.TempDir()
-	return strings.Replace(configuration(upstream, scratch), "{directory: "+scratch+"}",
-		"{directory: "+scratch+", s3: {endpoint: "+endpoint+", bucket: "+bucket+", credentialsDirectory: "+credentials+", maxSize: 1Gi}}", 1)
+	return "{directory: " + scratch + ", s3: {endpoint: " + endpoint + ", bucket: " + bucket + ", credentialsDirectory: " + credentials + ", maxSize: 1Gi}}"
 }
 
 func TestImagesArePulledWhateverBecomesOfTheBucket(t *testing.T) {

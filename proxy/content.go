@@ -24,7 +24,8 @@ type content struct {
 }
 
 // openContent asks no server, so that the proxy starts while there is none.
-func openContent(cfg config.StoreConfiguration) (content, error) {
+func openContent(whole *config.ProxyConfiguration) (content, error) {
+	cfg := whole.Store
 	directory, err := fsstore.Open(cfg.Directory)
 	if err != nil || cfg.S3 == nil {
 		return content{Store: directory, directory: directory}, err
@@ -34,13 +35,27 @@ func openContent(cfg config.StoreConfiguration) (content, error) {
 		return content{}, fmt.Errorf("opening the bucket %s: %w", cfg.S3.Bucket, err)
 	}
 	options.Scratch = directory
-	bucket, err := s3store.Open(context.Background(), options)
+	c := content{directory: directory}
+	if whole.Local != nil {
+		err = c.openRegistry(options)
+	} else {
+		c.bucket, err = s3store.Open(context.Background(), options)
+		c.Store = c.bucket
+	}
 	if err != nil {
 		return content{}, err
 	}
-	c := content{Store: bucket, directory: directory, bucket: bucket}
 	c.configure(cfg)
 	return c, nil
+}
+
+func (c *content) openRegistry(options s3store.Options) error {
+	registry, err := s3store.OpenRegistry(context.Background(), options)
+	if err != nil {
+		return err
+	}
+	c.Store, c.bucket = registry, registry.Store
+	return nil
 }
 
 func bucketOptions(cfg *config.S3StoreConfiguration) (s3store.Options, error) {

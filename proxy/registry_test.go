@@ -31,14 +31,20 @@ type pushed struct {
 // access is YAML of local.access.
 func runLocal(t *testing.T, dir, access string) *pushed {
 	t.Helper()
+	return runLocalOn(t, fmt.Sprintf("{directory: %q}", dir), access)
+}
+
+// runLocalOn takes YAML of store as well.
+func runLocalOn(t *testing.T, place, access string) *pushed {
+	t.Helper()
 	r := runWith(t, fmt.Sprintf(`
 apiVersion: config.registryhub.io/v1alpha1
 kind: ProxyConfiguration
 hub: internal
 listen: {registry: "127.0.0.1:0", diagnostics: "127.0.0.1:0"}
-store: {directory: %q}
+store: %s
 local: {access: %s}
-`, dir, access), proxy.Limits{})
+`, place, access), proxy.Limits{})
 	p := &pushed{running: r, transport: &http.Transport{}}
 	t.Cleanup(p.transport.CloseIdleConnections)
 	return p

@@ -101,7 +101,7 @@ func (e *registryEngine) configure(cfg *config.ProxyConfiguration) error {
 	if err != nil {
 		return err
 	}
-	e.rules.Store(&local.Rules{Immutable: immutable, Sparse: cfg.Local.Sparse})
+	e.rules.Store(&local.Rules{Immutable: immutable, Sparse: cfg.Local.Sparse, UploadsExpire: cfg.Local.UploadsExpireAfter.Duration})
 	e.guard.policy.Store(policy)
 	return nil
 }
@@ -130,7 +130,7 @@ func (e *registryEngine) run(ctx context.Context) {
 func (e *registryEngine) reap(ctx context.Context) {
 	uploads, ok := e.store.(store.Uploads)
 	for ok && ctx.Err() == nil {
-		n, err := uploads.ReapUploads(ctx, time.Now().Add(-local.UploadsExpire))
+		n, err := uploads.ReapUploads(ctx, time.Now().Add(-e.rules.Load().UploadsExpire))
 		if err != nil && ctx.Err() == nil {
 			e.logger.Error(err, "abandoned uploads stay", "hub", e.hub)
 		}

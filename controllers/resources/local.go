@@ -20,6 +20,7 @@ const (
 func LocalConfiguration(hub *v1alpha1.RegistryHub) *configv1alpha1.LocalConfiguration {
 	configuration := &configv1alpha1.LocalConfiguration{
 		KeysDirectory: keysDirectory, ImmutableTags: hub.Spec.Local.ImmutableTags, Sparse: hub.Spec.Local.Sparse,
+		UploadsExpireAfter: hub.Spec.Local.UploadsExpireAfter,
 	}
 	if PullAccess(hub) == v1alpha1.PullAnyone {
 		configuration.Access.Anonymous = "Pull"

@@ -53,6 +53,8 @@ type Rules struct {
 	Immutable []*regexp.Regexp
 	// Sparse takes manifests some of whose children are not there.
 	Sparse bool
+	// UploadsExpire is how long nobody may go on with an upload before it is gone. Default: UploadsExpire.
+	UploadsExpire time.Duration
 }
 
 func (r Rules) immutable(repository, tag string) bool {

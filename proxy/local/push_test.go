@@ -146,8 +146,13 @@ func TestAChunkInTheWrongPlaceIsNotAdded(t *testing.T) {
 }
 
 func TestOfTwoChunksWithOneURLOneIsAdded(t *testing.T) {
-	dir := t.TempDir()
-	replicas := []*rig{newReplica(t, dir), newReplica(t, dir), newReplica(t, dir)}
+	for name, place := range places {
+		t.Run(name, func(t *testing.T) { addTwice(t, place(t)) })
+	}
+}
+
+func addTwice(t *testing.T, replicas []*rig) {
+	t.Helper()
 	at := replicas[0].patch(t, replicas[0].begin("app"), 0, "begin,")
 	statuses := make([]int, 9)
 	var group errgroup.Group
@@ -175,8 +180,14 @@ func TestOfTwoChunksWithOneURLOneIsAdded(t *testing.T) {
 }
 
 func TestAnUploadGoesOnAtAnyReplica(t *testing.T) {
-	dir := t.TempDir()
-	a, b, c := newReplica(t, dir), newReplica(t, dir), newReplica(t, dir)
+	for name, place := range places {
+		t.Run(name, func(t *testing.T) { goOn(t, place(t)) })
+	}
+}
+
+func goOn(t *testing.T, replicas []*rig) {
+	t.Helper()
+	a, b, c := replicas[0], replicas[1], replicas[2]
 	at := b.patch(t, a.begin("app"), 0, content[:3])
 	at = c.patch(t, at, 3, content[3:9])
 	d := digest.FromString(content)

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"net/http"
@@ -15,7 +16,7 @@ import (
 )
 
 const (
-	// UploadsExpire is how long nobody may go on with an upload before it is gone.
+	// UploadsExpire is the default of Rules.
 	UploadsExpire = 24 * time.Hour
 	// bodyStalled is how long a body may bring nothing.
 	bodyStalled = time.Minute
@@ -39,6 +40,9 @@ func (c call) beginUpload() error {
 	upload, err := c.writable.BeginUpload(c.r.Context(), c.repository)
 	if err != nil {
 		return err
+	}
+	if chunked, is := c.Store.(store.Chunked); is && chunked.LeastChunk() > 0 {
+		c.w.Header().Set(distspec.HeaderChunkMinLength, strconv.FormatInt(chunked.LeastChunk(), 10))
 	}
 	return c.progress(http.StatusAccepted, upload)
 }
@@ -159,7 +163,7 @@ func (c call) progress(status int, upload store.Upload) error {
 }
 
 func (c call) setProgress(upload store.Upload) {
-	named := ticket.Ticket{Session: upload.ID, Offset: upload.Size, Expires: c.Now().Add(UploadsExpire)}
+	named := ticket.Ticket{Session: upload.ID, Offset: upload.Size, Expires: c.Now().Add(cmp.Or(c.Rules().UploadsExpire, UploadsExpire))}
 	request := distspec.Request{Kind: distspec.KindUpload, Repository: c.Repository, Session: c.Keys.Sign(c.place(), named)}
 	h := c.w.Header()
 	h.Set("Location", distspec.BuildPath(request))

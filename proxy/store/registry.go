@@ -92,3 +92,17 @@ type Catalog interface {
 	// or is told that it is gone. ErrInUse, ErrNotFound.
 	UnlinkUnused(ctx context.Context, repository Repository, d digest.Digest, unusedSince time.Time) error
 }
+
+// Chunked is what Uploads may be beside: those in which a chunk of that length or more is a piece of its own. A shorter one is
+// taken all the same, and kept again with what comes after it. A caller finds out by type assertion.
+type Chunked interface {
+	// LeastChunk is in bytes; 0 says that none is too short.
+	LeastChunk() int64
+}
+
+// Undertaker is what a Catalog may be beside: one in which what was taken away leaves a trace, which others need who were about
+// to use it. A caller finds out by type assertion.
+type Undertaker interface {
+	// Undertake removes the traces of what was taken away before a time.
+	Undertake(ctx context.Context, goneSince time.Time) error
+}

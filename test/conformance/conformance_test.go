@@ -41,10 +41,14 @@ func TestTheSpecificationsSuitePasses(t *testing.T) {
 		access      string
 		environment []string
 		replicas    int
+		bucket      bool
 	}{
 		"pushed to by anyone": {access: "{anonymous: Push}", environment: []string{"OCI_VERSION=1.1"}, replicas: 1},
 		"what comes after 1.1, of three replicas on one volume": {
 			access: "{anonymous: Push}", environment: []string{"OCI_VERSION=1.1+dev"}, replicas: 3,
+		},
+		"what comes after 1.1, of three replicas on one bucket": {
+			access: "{anonymous: Push}", environment: []string{"OCI_VERSION=1.1+dev"}, replicas: 3, bucket: true,
 		},
 		"pushed to by users": {
 			access: "{htpasswdFile: " + localregistry.Users(t, "alice", "secret") + "}", environment: []string{"OCI_VERSION=1.1+dev", "OCI_USERNAME=alice", "OCI_PASSWORD=secret"}, replicas: 1,
@@ -55,7 +59,7 @@ func TestTheSpecificationsSuitePasses(t *testing.T) {
 			dir := t.TempDir()
 			run := exec.CommandContext(t.Context(), suite)
 			run.Dir = dir
-			run.Env = append(os.Environ(), append(tc.environment, "OCI_TLS=disabled", "OCI_REGISTRY="+serve(t, tc.access, tc.replicas))...)
+			run.Env = append(os.Environ(), append(tc.environment, "OCI_TLS=disabled", "OCI_REGISTRY="+serve(t, tc.access, tc.replicas, tc.bucket))...)
 			output, err := run.CombinedOutput()
 			if err != nil {
 				t.Errorf("the suite ended with %v", err)
@@ -78,10 +82,14 @@ func read(t *testing.T, file string) counts {
 	return got
 }
 
-// serve runs replicas on one volume, and returns the address of what gives each request to the next of them.
-func serve(t *testing.T, access string, replicas int) string {
+// serve runs replicas on one volume, or on one bucket, and returns the address of what gives each request to the next of them.
+func serve(t *testing.T, access string, replicas int, bucket bool) string {
 	t.Helper()
-	place := localregistry.NewPlace(t, access)
+	newPlace := localregistry.NewPlace
+	if bucket {
+		newPlace = localregistry.NewBucket
+	}
+	place := newPlace(t, access)
 	var addresses []string
 	for range replicas {
 		addresses = append(addresses, place.Serve(t))

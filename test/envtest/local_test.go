@@ -3,11 +3,13 @@ package envtest
 import (
 	"strings"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
@@ -57,4 +59,51 @@ func TestARegistryIsServedOnceItsUsersAreKnown(t *testing.T) {
 	w.Expect(w.get("registry").Status.Storage.Retention).To(Equal(v1alpha1.VolumeRetain))
 	w.deleteHub(w.get("registry"))
 	w.Expect(w.claim("registry").DeletionTimestamp).To(BeNil(), "what was pushed is nowhere else")
+}
+
+func TestARegistryInABucketIsServedBySeveralPods(t *testing.T) {
+	w := begin(t)
+	w.secret("pushed-keys", map[string][]byte{"AWS_ACCESS_KEY_ID": []byte("id"), "AWS_SECRET_ACCESS_KEY": []byte("secret")})
+	w.secret("pushed-users", map[string][]byte{"htpasswd": []byte("alice:$2y$10$" + strings.Repeat("a", 53))})
+	w.create(hubFor("pushed", "registry.bucket", pushedTo("pushed-users"), inBucket, podsOf(2), func(hub *v1alpha1.RegistryHub) {
+		hub.Spec.Storage.S3.CredentialsSecretRef.Name = "pushed-keys"
+		hub.Spec.Local.UploadsExpireAfter = &metav1.Duration{Duration: 2 * time.Hour}
+	}))
+	w.ready("pushed")
+	w.becomes("pushed", v1alpha1.ConditionStorageReady, "True/BucketReachable")
+	deployment := w.deployment("pushed")
+	w.Expect(deployment.Spec.Replicas).To(HaveValue(BeEquivalentTo(2)))
+	w.Expect(deployment.Spec.Strategy.Type).To(Equal(appsv1.RollingUpdateDeploymentStrategyType))
+	configuration := &corev1.ConfigMap{}
+	w.Expect(w.child("pushed", configuration)).To(Succeed())
+	w.Expect(configuration.Data).To(HaveEach(And(
+		ContainSubstring("bucket: images"), ContainSubstring("keysDirectory: /etc/registryhub/keys"), ContainSubstring("uploadsExpireAfter: 2h0m0s"))))
+	w.Expect(apierrors.IsNotFound(w.child("pushed", &corev1.PersistentVolumeClaim{}))).To(BeTrue())
+}
+
+// registryHub is a hub that every case of the table changes in one place.
+const registryHub = `
+apiVersion: registryhub.io/v1alpha1
+kind: RegistryHub
+metadata: {name: registry-of-tables}
+spec:
+  hosts: [registry.tables]
+  mode: Local
+  local: {}
+  access: {htpasswdSecretRef: {name: users}}
+  storage: {type: PersistentVolumeClaim, persistentVolumeClaim: {size: 1Gi}}
+`
+
+func TestWhatIsRefusedOfARegistry(t *testing.T) {
+	for name, tc := range map[string]struct{ old, replacement, want string }{
+		"what goes with the Pod":       {"type: PersistentVolumeClaim, persistentVolumeClaim: {size: 1Gi}", "type: Ephemeral", "must be PersistentVolumeClaim or S3"},
+		"uploads that expire at once":  {"local: {}", "local: {uploadsExpireAfter: 1m}", "uploadsExpireAfter must be from 1h"},
+		"uploads that stay for a year": {"local: {}", "local: {uploadsExpireAfter: 8760h}", "uploadsExpireAfter must be from 1h"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			object := parse(t, strings.Replace(registryHub, tc.old, tc.replacement, 1))
+			NewWithT(t).Expect(k8s.Create(t.Context(), object, client.DryRunAll)).To(MatchError(ContainSubstring(tc.want)))
+		})
+	}
+	NewWithT(t).Expect(k8s.Create(t.Context(), parse(t, registryHub), client.DryRunAll)).To(Succeed())
 }

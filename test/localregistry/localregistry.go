@@ -4,6 +4,7 @@ package localregistry
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,43 +12,74 @@ import (
 
 	"github.com/go-logr/logr"
 	"golang.org/x/crypto/bcrypt"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	config "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/hack/cluster/pki"
+	"github.com/registryhub/registryhub/hack/s3server"
 	"github.com/registryhub/registryhub/proxy"
+	"github.com/registryhub/registryhub/proxy/store/s3store"
 )
 
 // Place is what replicas share.
 type Place struct {
-	// Directory of the store, and Keys of what is signed.
-	Directory, Keys string
+	// Store returns store of a ProxyConfiguration for one replica more.
+	Store func(tb testing.TB) config.StoreConfiguration
+	// Keys is the directory of what is signed with.
+	Keys string
 	// Access is local.access of a ProxyConfiguration, in YAML.
 	Access string
 	// Certificate is the directory of what it is served with over TLS. Default: plain HTTP.
 	Certificate string
 }
 
-// NewPlace is an empty place with a key.
+// NewPlace is an empty directory, with a key.
 func NewPlace(tb testing.TB, access string) Place {
 	tb.Helper()
-	place := Place{Directory: tb.TempDir(), Keys: tb.TempDir(), Access: access}
+	directory := tb.TempDir()
+	return newPlace(tb, access, func(testing.TB) config.StoreConfiguration { return config.StoreConfiguration{Directory: directory} })
+}
+
+// NewBucket is an empty bucket of a server of its own, with a key.
+func NewBucket(tb testing.TB, access string) Place {
+	tb.Helper()
+	server, err := s3server.Start(context.Background(), s3server.Options{Directory: tb.TempDir()})
+	must(tb, err)
+	tb.Cleanup(func() { must(tb, server.Stop()) })
+	must(tb, server.MakeBucket("images"))
+	credentials := tb.TempDir()
+	must(tb, os.WriteFile(filepath.Join(credentials, s3store.AccessKeyIDKey), []byte(s3server.AccessKeyID), 0o600))
+	must(tb, os.WriteFile(filepath.Join(credentials, s3store.SecretAccessKeyKey), []byte(s3server.SecretAccessKey), 0o600))
+	return newPlace(tb, access, func(tb testing.TB) config.StoreConfiguration {
+		tb.Helper()
+		return config.StoreConfiguration{Directory: tb.TempDir(), S3: &config.S3StoreConfiguration{
+			Endpoint: server.Endpoint(), Bucket: "images", CredentialsDirectory: credentials, MaxSize: resource.MustParse("1Gi"),
+		}}
+	})
+}
+
+func newPlace(tb testing.TB, access string, place func(testing.TB) config.StoreConfiguration) Place {
+	tb.Helper()
+	keys := tb.TempDir()
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // never fails
-	must(tb, os.WriteFile(filepath.Join(place.Keys, config.LocalKeyCurrent), key, 0o600))
-	return place
+	must(tb, os.WriteFile(filepath.Join(keys, config.LocalKeyCurrent), key, 0o600))
+	return Place{Store: place, Keys: keys, Access: access}
 }
 
 // Serve runs a registry until the test ends, and returns its address on loopback.
 func (p Place) Serve(tb testing.TB) string {
 	tb.Helper()
+	place, err := json.Marshal(p.Store(tb))
+	must(tb, err)
 	cfg, err := config.DecodeProxyConfiguration(fmt.Appendf(nil, `
 apiVersion: config.registryhub.io/v1alpha1
 kind: ProxyConfiguration
 hub: internal
 listen: {registry: "127.0.0.1:0", diagnostics: "127.0.0.1:0"}
-store: {directory: %q}
+store: %s
 local: {keysDirectory: %q, access: %s}
-`, p.Directory, p.Keys, p.Access))
+`, place, p.Keys, p.Access))
 	must(tb, err)
 	if p.Certificate != "" {
 		cfg.Listen.TLS = &config.ListenTLS{CertificateDirectory: p.Certificate}

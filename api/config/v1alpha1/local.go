@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // The files of a directory of a registry's keys.
@@ -27,6 +30,9 @@ type LocalConfiguration struct {
 	// ImmutableTags are RE2 expressions for the whole of "<repository>:<tag>", such as "team/.*:v[0-9.]+". A tag that one of
 	// them matches is given once, and names the same manifest until it is deleted. Default: none, and every tag can be moved.
 	ImmutableTags []string `json:"immutableTags,omitempty"`
+
+	// UploadsExpireAfter is how long nobody may go on with an upload before it is thrown away. At least an hour. Default: 24h.
+	UploadsExpireAfter *metav1.Duration `json:"uploadsExpireAfter,omitempty"`
 
 	// Sparse takes manifests some of whose children were not pushed, such as an index of more platforms than a team
 	// builds. Default: false, and they are refused.
@@ -80,6 +86,7 @@ func (c *LocalConfiguration) setDefaults(hub string) {
 		return
 	}
 	setDefault(&c.Access.Anonymous, "None")
+	setDefaultDuration(&c.UploadsExpireAfter, 24*time.Hour)
 	if c.Access.Kubernetes != nil {
 		setDefault(&c.Access.Kubernetes.Audience, AudiencePrefix+hub)
 	}
@@ -97,6 +104,9 @@ func (c *LocalConfiguration) validate(field string) error {
 	case "Pull", "Push":
 	default:
 		return fmt.Errorf("%s.access.anonymous: %q is none of None, Pull and Push", field, c.Access.Anonymous)
+	}
+	if c.UploadsExpireAfter.Duration < time.Hour {
+		return fmt.Errorf("%s.uploadsExpireAfter: %s is too short: give at least 1h", field, c.UploadsExpireAfter.Duration)
 	}
 	_, err := c.CompileImmutableTags(field + ".immutableTags")
 	return err

@@ -135,6 +135,9 @@ func (c *Collector) Collect(ctx context.Context) (Freed, error) {
 		}
 	}
 	err = c.remove(ctx, old, linked, unusedSince, &freed)
+	if undertaker, is := c.Store.(store.Undertaker); err == nil && is {
+		err = undertaker.Undertake(ctx, unusedSince)
+	}
 	return freed, err
 }
 

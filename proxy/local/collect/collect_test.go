@@ -40,8 +40,18 @@ type replica struct {
 
 func newReplica(t *testing.T, dir string, age time.Duration, now func() time.Time) replica {
 	t.Helper()
+	return replicaOn(t, opened(t, dir), age, now)
+}
+
+func opened(t *testing.T, dir string) *fsstore.Store {
+	t.Helper()
 	content, err := fsstore.Open(dir)
 	must(t, err)
+	return content
+}
+
+func replicaOn(t *testing.T, content collect.Store, age time.Duration, now func() time.Time) replica {
+	t.Helper()
 	keys, err := ticket.NewKeys(bytes.Repeat([]byte("k"), ticket.KeyLength))
 	must(t, err)
 	figures := metrics.New(prometheus.NewRegistry())
@@ -174,16 +184,30 @@ func TestARepositoryWithAManifestThatCannotBeReadIsLeftAlone(t *testing.T) {
 // TestNoImageThatWasAcknowledgedLosesAByte pushes, mounts, deletes and collects from several replicas at once, with an age that is
 // short enough to meet pushes that are under way.
 func TestNoImageThatWasAcknowledgedLosesAByte(t *testing.T) {
-	dir := t.TempDir()
+	t.Run("in a directory", func(t *testing.T) {
+		dir := t.TempDir()
+		loseNothing(t, 40, func() collect.Store { return opened(t, dir) })
+	})
+	t.Run("in a bucket", func(t *testing.T) {
+		b := newBucket(t)
+		loseNothing(t, 12, func() collect.Store { return b.open(t) })
+	})
+}
+
+func loseNothing(t *testing.T, turns int, place func() collect.Store) {
+	t.Helper()
 	const age = 50 * time.Millisecond
-	replicas := []replica{newReplica(t, dir, age, time.Now), newReplica(t, dir, age, time.Now), newReplica(t, dir, age, time.Now)}
+	var replicas []replica
+	for range 3 {
+		replicas = append(replicas, replicaOn(t, place(), age, time.Now))
+	}
 	ctx, stop := context.WithCancel(t.Context())
 	var pushing, collecting errgroup.Group
 	var acknowledged, freed atomic.Int64
 	for i := range 6 {
 		r, repository := replicas[i%3], fmt.Sprintf("team/%d", i)
 		pushing.Go(func() error {
-			for turn := range 40 {
+			for turn := range turns {
 				config, layer := fmt.Sprintf(`{"turn":%d}`, turn%5), strings.Repeat(fmt.Sprintf("layer %d;", turn%7), 500)
 				ok, err := r.push(ctx, repository, "v1", config, layer, fmt.Sprintf("team/%d", rand.IntN(6)))
 				if err != nil {

@@ -55,7 +55,10 @@ type Store struct {
 	doubts [256]uint64
 }
 
-var _ store.Registry = (*Store)(nil)
+var (
+	_ store.Registry = (*Store)(nil)
+	_ store.Chunked  = (*Store)(nil)
+)
 
 // New returns a Store in front of another.
 func New(behind store.Registry, options Options) *Store {
@@ -107,6 +110,14 @@ func (s *Store) Link(ctx context.Context, repository store.Repository, links ...
 		}
 	}()
 	return s.Registry.Link(ctx, repository, links...)
+}
+
+// LeastChunk implements store.Chunked for a store behind that does, and is 0 for another.
+func (s *Store) LeastChunk() int64 {
+	if chunked, is := s.Registry.(store.Chunked); is {
+		return chunked.LeastChunk()
+	}
+	return 0
 }
 
 // Renew implements store.Catalog. It asks the store itself.

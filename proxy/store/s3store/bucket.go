@@ -31,8 +31,8 @@ func (b *bucket) within(caller context.Context, request func(ctx context.Context
 	return b.given(caller, request(ctx))
 }
 
-// maxDocument is the most bytes of a link, a tag or a lease.
-const maxDocument = 1 << 20
+// maxDocument is the most bytes of a document, the largest of which has a manifest in it.
+const maxDocument = 8 << 20
 
 // document is a small object, and the header that it came with.
 type document struct {

@@ -34,6 +34,9 @@ const (
 	used  = "used/"
 )
 
+// repositories is the folder of links and tags.
+const repositories = "repositories/"
+
 func (k keys) in(folder string) string { return string(k) + folder }
 
 func (k keys) blob(d digest.Digest) string { return k.in(blobs) + place(d) }
@@ -74,13 +77,15 @@ func (k keys) repository(r store.Repository) string {
 	if len(name) > longestRepository {
 		name = hashed(r.Host + "\n" + r.Name)
 	}
-	return k.in("repositories/") + name
+	return k.in(repositories) + name
 }
 
 // encodeName makes any string one part of a key, different strings different parts, of the characters that every server takes:
 // what the specification allows in names stays readable. No result is empty, begins with a dot or with the underscore of the
 // folders beside it.
-func encodeName(name string) string {
+func encodeName(name string) string { return encodeWithin(name, longestName) }
+
+func encodeWithin(name string, longest int) string {
 	var b strings.Builder
 	for i := range len(name) {
 		c := name[i]
@@ -93,7 +98,7 @@ func encodeName(name string) string {
 	if b.Len() == 0 {
 		return "!"
 	}
-	if b.Len() > longestName {
+	if b.Len() > longest {
 		return hashed(name)
 	}
 	return b.String()

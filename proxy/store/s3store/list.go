@@ -11,6 +11,9 @@ import (
 	"github.com/registryhub/registryhub/proxy/store"
 )
 
+// visitor yields the objects in a part of the bucket, or all for "".
+type visitor func(ctx context.Context, part string, yield func(store.Entry) error) error
+
 // Walk implements store.Lister.
 func (s *Store) Walk(ctx context.Context, yield func(store.Entry) error) error {
 	if err := s.visit(ctx, "", yield); err != nil {
@@ -21,14 +24,18 @@ func (s *Store) Walk(ctx context.Context, yield func(store.Entry) error) error {
 
 // Sample implements store.Lister: a part is what begins with the same two digits.
 func (s *Store) Sample(ctx context.Context, atLeast int, yield func(store.Entry) error) error {
-	parts, err := s.parts(ctx)
+	return s.sample(ctx, blobs, s.visit, atLeast, yield)
+}
+
+func (s *Store) sample(ctx context.Context, folder string, visit visitor, atLeast int, yield func(store.Entry) error) error {
+	parts, err := s.parts(ctx, folder)
 	if err != nil {
 		return err
 	}
 	rand.Shuffle(len(parts), func(i, j int) { parts[i], parts[j] = parts[j], parts[i] }) //nolint:gosec // a sample is no secret
 	yielded := 0
 	for i := 0; i < len(parts) && yielded < atLeast; i++ {
-		err := s.visit(ctx, parts[i], func(e store.Entry) error {
+		err := visit(ctx, parts[i], func(e store.Entry) error {
 			yielded++
 			return yield(e)
 		})
@@ -42,10 +49,10 @@ func (s *Store) Sample(ctx context.Context, atLeast int, yield func(store.Entry)
 	return nil
 }
 
-// parts are the <algorithm>/<2 hex>/ that there are.
-func (s *Store) parts(ctx context.Context) ([]string, error) {
+// parts are the <algorithm>/<2 hex>/ that there are in a folder.
+func (s *Store) parts(ctx context.Context, folder string) ([]string, error) {
 	var parts []string
-	for algorithm, err := range s.bucket.list(ctx, s.keys.in(blobs), true) {
+	for algorithm, err := range s.bucket.list(ctx, s.keys.in(folder), true) {
 		if err != nil {
 			return nil, err
 		}
@@ -53,7 +60,7 @@ func (s *Store) parts(ctx context.Context) ([]string, error) {
 			if err != nil {
 				return nil, err
 			}
-			parts = append(parts, strings.TrimPrefix(part.Key, s.keys.in(blobs)))
+			parts = append(parts, strings.TrimPrefix(part.Key, s.keys.in(folder)))
 		}
 	}
 	return parts, nil

@@ -11,10 +11,20 @@ import (
 	"github.com/registryhub/registryhub/proxy/store"
 )
 
+// shelf is where in the bucket fills go that are whole.
+type shelf interface {
+	// has: store.ErrNotFound.
+	has(ctx context.Context, d digest.Digest) error
+	// keep makes an object of what was verified. It appears whole or not at all.
+	keep(ctx context.Context, d digest.Digest, from source, size int64) error
+	Open(ctx context.Context, d digest.Digest) (store.Object, error)
+}
+
 // partial is a fill on scratch space.
 type partial struct {
 	store.Partial
 	store  *Store
+	shelf  shelf
 	digest digest.Digest
 
 	mu      sync.Mutex // guards what follows
@@ -26,10 +36,14 @@ type partial struct {
 // Partial implements store.Content. While the bucket does not answer the fill goes on without it, so that one transfer still
 // serves all who wait for it.
 func (s *Store) Partial(ctx context.Context, d digest.Digest, size int64) (store.Partial, error) {
+	return s.fill(ctx, s, d, size)
+}
+
+func (s *Store) fill(ctx context.Context, onto shelf, d digest.Digest, size int64) (store.Partial, error) {
 	if err := d.Validate(); err != nil {
 		return nil, fmt.Errorf("filling an object: %w", err)
 	}
-	_, err := s.bucket.stat(ctx, s.keys.blob(d))
+	err := onto.has(ctx, d)
 	if err == nil {
 		return nil, fmt.Errorf("filling %s: %w", d, store.ErrExists)
 	}
@@ -41,12 +55,25 @@ func (s *Store) Partial(ctx context.Context, d digest.Digest, size int64) (store
 	if err != nil {
 		return nil, fmt.Errorf("filling %s on scratch space: %w", d, ofScratch(err))
 	}
-	p := &partial{Partial: behind, store: s, digest: d}
+	p := &partial{Partial: behind, store: s, shelf: onto, digest: d}
 	for _, run := range behind.Left() {
 		p.written = p.written.Add(run)
 		p.taken += run.End - run.Start
 	}
 	return p, nil
+}
+
+func (s *Store) has(ctx context.Context, d digest.Digest) error {
+	_, err := s.bucket.stat(ctx, s.keys.blob(d))
+	return err
+}
+
+func (s *Store) keep(ctx context.Context, d digest.Digest, from source, size int64) error {
+	if err := s.upload(ctx, s.keys.blob(d), from, size); err != nil {
+		return err
+	}
+	s.usage.grow(size)
+	return nil
 }
 
 // WriteAt implements store.Partial.
@@ -68,7 +95,7 @@ func (p *partial) Reader(ctx context.Context) (store.Reader, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.kept {
-		return p.store.Open(ctx, p.digest)
+		return p.shelf.Open(ctx, p.digest)
 	}
 	return p.Partial.Reader(ctx)
 }
@@ -82,10 +109,9 @@ func (p *partial) Commit(ctx context.Context, proof store.Proof) error {
 		return errors.Join(fmt.Errorf("committing a fill of %s: the proof is for %d bytes of %q, and not for what was written",
 			p.digest, proof.Size(), proof.Digest()), p.Discard())
 	}
-	if err := p.store.upload(ctx, p.digest, p.Partial, proof.Size()); err != nil {
+	if err := p.shelf.keep(ctx, p.digest, p.Partial, proof.Size()); err != nil {
 		return errors.Join(fmt.Errorf("committing %s: %w", p.digest, err), p.Discard())
 	}
-	p.store.usage.grow(proof.Size())
 	return p.end(true)
 }
 

@@ -13,6 +13,9 @@
 // bytes. A size that is not the one in the metadata makes an object known that the server cut off.
 //
 // When an object was last used is the later of when it was written and when it was marked, by the server's clock.
+//
+// That is a Store, for what can be fetched again. A Registry keeps what is pushed, in another way, in which nothing is lost
+// to a write that comes late.
 package s3store
 
 import (
@@ -23,6 +26,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -62,6 +66,8 @@ type Scratch interface {
 	store.Lister
 	store.Remover
 	store.Prober
+	// Temporary returns an empty file that has no name, and is gone when it is closed.
+	Temporary() (*os.File, error)
 }
 
 // Timeouts bound what a server that hangs can cost.

@@ -55,6 +55,14 @@ func TestConformance(t *testing.T) {
 	})
 }
 
+func TestRegistryConformance(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) storetest.Opener {
+		t.Helper()
+		p := newPlace(t)
+		return func() store.Store { return p.openRegistry(t) }
+	})
+}
+
 // place is a bucket, and the scratch space of one process, or of its successors.
 type place struct {
 	bucket, scratch string
@@ -80,6 +88,22 @@ func (p place) elsewhere(t *testing.T) place {
 
 func (p place) open(t *testing.T) *s3store.Store {
 	t.Helper()
+	s, err := s3store.Open(t.Context(), p.options(t))
+	must(t, err)
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (p place) openRegistry(t *testing.T) *s3store.Registry {
+	t.Helper()
+	r, err := s3store.OpenRegistry(t.Context(), p.options(t))
+	must(t, err)
+	t.Cleanup(r.Close)
+	return r
+}
+
+func (p place) options(t *testing.T) s3store.Options {
+	t.Helper()
 	scratch, err := fsstore.Open(p.scratch)
 	must(t, err)
 	endpoint, err := url.Parse(p.endpoint)
@@ -92,10 +116,7 @@ func (p place) open(t *testing.T) *s3store.Store {
 	if p.change != nil {
 		p.change(&options)
 	}
-	s, err := s3store.Open(t.Context(), options)
-	must(t, err)
-	t.Cleanup(s.Close)
-	return s
+	return options
 }
 
 // keys are the server's own.

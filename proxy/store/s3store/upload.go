@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/minio/minio-go/v7"
-	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/registryhub/registryhub/proxy/store"
@@ -29,13 +28,13 @@ type source interface {
 	Reader(ctx context.Context) (store.Reader, error)
 }
 
-// upload makes an object of what was verified. It appears whole or not at all.
-func (s *Store) upload(ctx context.Context, d digest.Digest, from source, size int64) error {
+// upload puts what a source has under a key, where it appears whole or not at all.
+func (s *Store) upload(ctx context.Context, key string, from source, size int64) error {
 	if size > partSize {
-		return s.uploadParts(ctx, s.keys.blob(d), from, size)
+		return s.uploadParts(ctx, key, from, size)
 	}
 	return s.uploadPiece(ctx, from, 0, size, func(ctx context.Context, body io.Reader) error {
-		_, err := s.bucket.core.PutObject(ctx, s.bucket.name, s.keys.blob(d), body, size, "", "", withSize(size))
+		_, err := s.bucket.core.PutObject(ctx, s.bucket.name, key, body, size, "", "", withSize(size))
 		return err
 	})
 }
@@ -78,22 +77,29 @@ func (s *Store) tryPiece(caller context.Context, from source, offset, length int
 
 // uploadParts uploads a large object in parts, several at a time, each read from the source on its way.
 func (s *Store) uploadParts(ctx context.Context, key string, from source, size int64) error {
-	var id string
-	err := s.bucket.within(ctx, func(ctx context.Context) (err error) {
-		id, err = s.bucket.core.NewMultipartUpload(ctx, s.bucket.name, key, withSize(size))
-		return err
-	})
+	id, err := s.beginParts(ctx, key, withSize(size))
 	if err != nil {
-		return fmt.Errorf("beginning an upload in parts: %w", err)
+		return err
 	}
 	parts, err := s.sendParts(ctx, key, id, from, size)
 	if err == nil {
-		err = s.complete(ctx, key, id, parts, size)
+		err = s.complete(ctx, key, id, parts, withSize(size))
 	}
 	if err != nil {
 		return errors.Join(err, s.abort(context.WithoutCancel(ctx), key, id))
 	}
 	return nil
+}
+
+func (s *Store) beginParts(ctx context.Context, key string, options minio.PutObjectOptions) (id string, err error) {
+	err = s.bucket.within(ctx, func(ctx context.Context) (err error) {
+		id, err = s.bucket.core.NewMultipartUpload(ctx, s.bucket.name, key, options)
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("beginning an upload in parts: %w", err)
+	}
+	return id, nil
 }
 
 func (s *Store) sendParts(ctx context.Context, key, id string, from source, size int64) ([]minio.CompletePart, error) {
@@ -105,9 +111,8 @@ func (s *Store) sendParts(ctx context.Context, key, id string, from source, size
 		offset := int64(i) * each
 		length := min(each, size-offset)
 		group.Go(func() error {
-			return s.uploadPiece(ctx, from, offset, length, func(ctx context.Context, body io.Reader) error {
-				part, err := s.bucket.core.PutObjectPart(ctx, s.bucket.name, key, id, i+1, body, length, minio.PutObjectPartOptions{})
-				parts[i] = minio.CompletePart{PartNumber: i + 1, ETag: part.ETag}
+			return s.uploadPiece(ctx, from, offset, length, func(ctx context.Context, body io.Reader) (err error) {
+				parts[i], err = s.sendPart(ctx, key, id, i+1, body, length)
 				return err
 			})
 		})
@@ -115,11 +120,16 @@ func (s *Store) sendParts(ctx context.Context, key, id string, from source, size
 	return parts, group.Wait()
 }
 
+func (s *Store) sendPart(ctx context.Context, key, id string, number int, body io.Reader, length int64) (minio.CompletePart, error) {
+	part, err := s.bucket.core.PutObjectPart(ctx, s.bucket.name, key, id, number, body, length, minio.PutObjectPartOptions{})
+	return minio.CompletePart{PartNumber: number, ETag: part.ETag}, err
+}
+
 // complete makes the parts an object. It takes as long as an upload does: some servers copy then.
-func (s *Store) complete(caller context.Context, key, id string, parts []minio.CompletePart, size int64) error {
+func (s *Store) complete(caller context.Context, key, id string, parts []minio.CompletePart, options minio.PutObjectOptions) error {
 	ctx, cancel := context.WithTimeout(caller, s.bucket.timeouts.Part)
 	defer cancel()
-	_, err := s.bucket.core.CompleteMultipartUpload(ctx, s.bucket.name, key, id, parts, withSize(size))
+	_, err := s.bucket.core.CompleteMultipartUpload(ctx, s.bucket.name, key, id, parts, options)
 	if err = s.bucket.given(caller, err); err != nil {
 		return fmt.Errorf("ending an upload in parts: %w", err)
 	}

@@ -70,14 +70,23 @@ func (s *Store) Usage(ctx context.Context) (store.Usage, error) {
 }
 
 func (s *Store) count(ctx context.Context) error {
+	if err := s.countIn(ctx, blobs); err != nil {
+		return err
+	}
+	return s.abortLeftovers(ctx, blobs, time.Now().Add(-staleUpload))
+}
+
+func (s *Store) countIn(ctx context.Context, folders ...string) error {
 	began, bytes := time.Now(), int64(0)
-	for info, err := range s.bucket.list(ctx, s.keys.in(blobs), false) {
-		if err != nil {
-			return err
+	for _, folder := range folders {
+		for info, err := range s.bucket.list(ctx, s.keys.in(folder), false) {
+			if err != nil {
+				return err
+			}
+			bytes += info.Size
 		}
-		bytes += info.Size
 	}
 	s.usage.set(bytes)
 	s.usage.counted(began, time.Now())
-	return s.abortLeftovers(ctx)
+	return nil
 }
