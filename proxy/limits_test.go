@@ -143,7 +143,7 @@ func moreThanBuffers(t *testing.T) v1.Image {
 func TestAClientThatTakesNothingIsCut(t *testing.T) {
 	o := newOrigin(t)
 	layer := o.push(t, "1", moreThanBuffers(t))
-	r := runLimited(t, o.URL, t.TempDir(), proxy.Limits{Stalled: 50 * time.Millisecond})
+	r := runLimited(t, o.URL, t.TempDir(), proxy.Limits{Stalled: 500 * time.Millisecond})
 	w := dial(t, r)
 	_, err := fmt.Fprintf(w, "GET /v2/library/app/blobs/%s HTTP/1.1\r\nHost: x\r\n\r\n", layer)
 	must(t, err)

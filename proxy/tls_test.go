@@ -433,7 +433,7 @@ func TestAClientOverTLSThatTakesNothingIsCut(t *testing.T) {
 	layer := o.push(t, "1", moreThanBuffers(t))
 	ca := newAuthority(t)
 	mounted := mountSecret(t, ca, time.Time{}, nil)
-	r := runWith(t, mounted.configuration(o.URL, t.TempDir(), false), proxy.Limits{Stalled: 50 * time.Millisecond})
+	r := runWith(t, mounted.configuration(o.URL, t.TempDir(), false), proxy.Limits{Stalled: 500 * time.Millisecond})
 	conn, err := tls.Dial("tcp", r.RegistryAddr().String(), &tls.Config{RootCAs: ca.pool(), MinVersion: tls.VersionTLS12})
 	must(t, err)
 	defer conn.Close()
