@@ -68,14 +68,30 @@ func TestAPodRunsWhatWasPushedAMomentBefore(t *testing.T) {
 	}
 }
 
-// TestAPushGoesOnWhileARegistrysPodsAreReplaced pushes to two Pods on one volume, one image after the other, until both Pods are
-// others: each request of a push is answered by either. No push fails, and all that was acknowledged is there.
+// sharedPlaces are where several Pods of a registry keep what they have, as ends of a manifest.
+var sharedPlaces = map[string]func(*suite, *testing.T) string{
+	"volume": func(*suite, *testing.T) string {
+		return "type: PersistentVolumeClaim\n    persistentVolumeClaim: {size: 100Mi, accessModes: [ReadWriteMany]}\n  proxy: {replicas: 2}\n"
+	},
+	"bucket": func(s *suite, t *testing.T) string {
+		t.Helper()
+		return fmt.Sprintf("type: S3\n    s3: {bucket: images, credentialsSecretRef: {name: e2e-bucket}, maxSize: 1Gi, endpoint: %q}\n  proxy: {replicas: 2}\n", s.startBucket(t).Endpoint())
+	},
+}
+
+// TestAPushGoesOnWhileARegistrysPodsAreReplaced pushes to two Pods, one image after the other, until both are others: each request of a
+// push is answered by either. No push fails, and all that was acknowledged is there.
 func TestAPushGoesOnWhileARegistrysPodsAreReplaced(t *testing.T) {
-	s := shared
-	const hub, host = "replicated", "replicated.internal"
-	manifest := strings.Replace(localManifest, "{size: 100Mi}", "{size: 100Mi, accessModes: [ReadWriteMany]}\n  proxy: {replicas: 2}", 1)
-	s.applyUsers(t, "alice", "secret")
-	s.applyManifest(t, manifest, hub, host)
+	shared.applyUsers(t, "alice", "secret")
+	for place, storage := range sharedPlaces {
+		t.Run(place, func(t *testing.T) { shared.pushWhileReplaced(t, "on-a-"+place, storage(shared, t)) })
+	}
+}
+
+func (s *suite) pushWhileReplaced(t *testing.T, hub, storage string) {
+	t.Helper()
+	manifest, _, _ := strings.Cut(localManifest, "type: PersistentVolumeClaim")
+	s.applyManifest(t, manifest+storage, hub, hub+".internal")
 	s.awaitReady(t, hub)
 	s.mustSayOfItsPods(t, hub, "2/2 Pods")
 
@@ -97,7 +113,7 @@ func TestAPushGoesOnWhileARegistrysPodsAreReplaced(t *testing.T) {
 	for i, image := range pushed {
 		s.mustHold(t, hub, fmt.Sprintf("team/app:v%d", i), image, alice)
 	}
-	s.runPod(t, "replicated", s.bed.Nodes[0], fmt.Sprintf("%s/team/app:v%d", host, len(pushed)-1))
+	s.runPod(t, hub, s.bed.Nodes[0], fmt.Sprintf("%s.internal/team/app:v%d", hub, len(pushed)-1))
 }
 
 // mustHold pulls an image from a registry, and compares it with what was pushed.
