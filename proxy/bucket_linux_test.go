@@ -2,8 +2,6 @@ package proxy_test
 
 import (
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -12,7 +10,6 @@ import (
 	config "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/hack/s3server"
 	"github.com/registryhub/registryhub/proxy"
-	"github.com/registryhub/registryhub/proxy/store/s3store"
 )
 
 const bucket = "images"
@@ -37,8 +34,7 @@ func inBucket(t *testing.T, upstream, endpoint string) string {
 func storeInBucket(t *testing.T, scratch, endpoint string) string {
 	t.Helper()
 	credentials := t.TempDir()
-	must(t, os.WriteFile(filepath.Join(credentials, s3store.AccessKeyIDKey), []byte(s3server.AccessKeyID), 0o600))
-	must(t, os.WriteFile(filepath.Join(credentials, s3store.SecretAccessKeyKey), []byte(s3server.SecretAccessKey), 0o600))
+	must(t, s3server.WriteKeys(credentials))
 	return "{directory: " + scratch + ", s3: {endpoint: " + endpoint + ", bucket: " + bucket + ", credentialsDirectory: " + credentials + ", maxSize: 1Gi}}"
 }
 

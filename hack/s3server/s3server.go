@@ -76,6 +76,16 @@ func Start(ctx context.Context, options Options) (*Server, error) {
 	return s, nil
 }
 
+// WriteKeys writes the keys into a directory, in the files that a Secret of them is mounted as.
+func WriteKeys(directory string) error {
+	for name, value := range map[string]string{"AWS_ACCESS_KEY_ID": AccessKeyID, "AWS_SECRET_ACCESS_KEY": SecretAccessKey} {
+		if err := os.WriteFile(filepath.Join(directory, name), []byte(value), 0o600); err != nil {
+			return fmt.Errorf("writing the keys of the S3 server: %w", err)
+		}
+	}
+	return nil
+}
+
 // Endpoint is the server's URL.
 func (s *Server) Endpoint() string { return "http://" + s.Address }
 

@@ -69,11 +69,11 @@ func TestAPodRunsWhatWasPushedAMomentBefore(t *testing.T) {
 }
 
 // sharedPlaces are where several Pods of a registry keep what they have, as ends of a manifest.
-var sharedPlaces = map[string]func(*suite, *testing.T) string{
-	"volume": func(*suite, *testing.T) string {
+var sharedPlaces = map[string]func(*testing.T, *suite) string{
+	"volume": func(*testing.T, *suite) string {
 		return "type: PersistentVolumeClaim\n    persistentVolumeClaim: {size: 100Mi, accessModes: [ReadWriteMany]}\n  proxy: {replicas: 2}\n"
 	},
-	"bucket": func(s *suite, t *testing.T) string {
+	"bucket": func(t *testing.T, s *suite) string {
 		t.Helper()
 		return fmt.Sprintf("type: S3\n    s3: {bucket: images, credentialsSecretRef: {name: e2e-bucket}, maxSize: 1Gi, endpoint: %q}\n  proxy: {replicas: 2}\n", s.startBucket(t).Endpoint())
 	},
@@ -84,7 +84,7 @@ var sharedPlaces = map[string]func(*suite, *testing.T) string{
 func TestAPushGoesOnWhileARegistrysPodsAreReplaced(t *testing.T) {
 	shared.applyUsers(t, "alice", "secret")
 	for place, storage := range sharedPlaces {
-		t.Run(place, func(t *testing.T) { shared.pushWhileReplaced(t, "on-a-"+place, storage(shared, t)) })
+		t.Run(place, func(t *testing.T) { shared.pushWhileReplaced(t, "on-a-"+place, storage(t, shared)) })
 	}
 }
 

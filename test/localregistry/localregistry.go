@@ -18,7 +18,6 @@ import (
 	"github.com/registryhub/registryhub/hack/cluster/pki"
 	"github.com/registryhub/registryhub/hack/s3server"
 	"github.com/registryhub/registryhub/proxy"
-	"github.com/registryhub/registryhub/proxy/store/s3store"
 )
 
 // Place is what replicas share.
@@ -48,8 +47,7 @@ func NewBucket(tb testing.TB, access string) Place {
 	tb.Cleanup(func() { must(tb, server.Stop()) })
 	must(tb, server.MakeBucket("images"))
 	credentials := tb.TempDir()
-	must(tb, os.WriteFile(filepath.Join(credentials, s3store.AccessKeyIDKey), []byte(s3server.AccessKeyID), 0o600))
-	must(tb, os.WriteFile(filepath.Join(credentials, s3store.SecretAccessKeyKey), []byte(s3server.SecretAccessKey), 0o600))
+	must(tb, s3server.WriteKeys(credentials))
 	return newPlace(tb, access, func(tb testing.TB) config.StoreConfiguration {
 		tb.Helper()
 		return config.StoreConfiguration{Directory: tb.TempDir(), S3: &config.S3StoreConfiguration{

@@ -25,6 +25,9 @@ const (
 	Direct = "direct"
 )
 
+// BucketName is that of the bucket in a Place.
+const BucketName = "bench"
+
 // ready is how long a contender may take until it answers.
 const ready = 30 * time.Second
 
@@ -46,6 +49,9 @@ type Place struct {
 	TLS bool
 	// Push makes it a registry that anybody may push to, and not a cache.
 	Push bool
+	// Bucket is the URL of an S3 server of hack/s3server whose bucket BucketName what is pushed is kept in. Default: none, and a
+	// directory.
+	Bucket string
 	// Authority issues it. Default: one that is made for it.
 	Authority *pki.Authority
 	// IP of loopback to listen at. Default: 127.0.0.1.

@@ -2,8 +2,14 @@ package contender
 
 import (
 	"context"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	config "github.com/registryhub/registryhub/api/config/v1alpha1"
+	"github.com/registryhub/registryhub/hack/s3server"
 )
 
 // host that our hub stands for.
@@ -21,6 +27,11 @@ func (s *Server) ours(ctx context.Context) error {
 		listen.TLS = &config.ListenTLS{CertificateDirectory: s.place.Directory}
 	}
 	file := &config.ProxyConfiguration{Hub: "bench", Listen: listen, Store: config.StoreConfiguration{Directory: s.cache()}}
+	if s.place.Bucket != "" {
+		if file.Store.S3, err = s.bucket(); err != nil {
+			return err
+		}
+	}
 	if s.place.Push {
 		file.Local = &config.LocalConfiguration{Access: config.LocalAccess{Anonymous: "Push"}}
 	} else {
@@ -36,4 +47,13 @@ func (s *Server) ours(ctx context.Context) error {
 	path, err := s.configure("proxy.yaml", string(data))
 	s.command = func() (string, []string) { return s.place.Programs.RegistryHub, []string{"proxy", "--config", path} }
 	return err
+}
+
+// bucket is where our registry keeps what is pushed. Its directory is scratch space then.
+func (s *Server) bucket() (*config.S3StoreConfiguration, error) {
+	keys := filepath.Join(s.place.Directory, "keys")
+	err := errors.Join(os.Mkdir(keys, 0o700), s3server.WriteKeys(keys))
+	return &config.S3StoreConfiguration{
+		Endpoint: s.place.Bucket, Bucket: BucketName, CredentialsDirectory: keys, MaxSize: resource.MustParse("100Gi"),
+	}, err
 }

@@ -46,7 +46,8 @@ keeps up with four connections, and up to some MiB for each kill where other wor
 
 Pushes are a POST and a PUT for each blob, none of which the registry has. Ours hashes a blob, syncs it and the folder that
 names it, and answers then. Of the clients' own hashing nothing is counted: digests are known beforehand. 32 clients with
-1 GiB each are left out, as there was no disk for them.
+1 GiB each are left out, as there was no disk for them. Buckets are those of versitygw on the same disk, a server for each registry,
+whose own CPU is not counted.
 
 A node's agent runs with a real API server, a proxy of ours over TLS for each hub, each a process with an address of its own, and a
 container runtime that answers for canaries. Private memory is the most of RssAnon in 30 s after everything was proven; CPU is

@@ -3,11 +3,14 @@ package scenario
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -15,6 +18,7 @@ import (
 
 	"github.com/registryhub/registryhub/hack/bench/contender"
 	"github.com/registryhub/registryhub/hack/bench/report"
+	"github.com/registryhub/registryhub/hack/s3server"
 )
 
 // pushes are what is pushed in one run: blobs of a size, by so many clients at once.
@@ -33,18 +37,54 @@ func push() Family {
 		{64 << 20, "64 MiB", 1, 8}, {64 << 20, "64 MiB", 8, 16}, {64 << 20, "64 MiB", 32, 32},
 		{1 << 30, "1 GiB", 1, 1}, {1 << 30, "1 GiB", 8, 8},
 	} {
-		f.Cases = append(f.Cases, Case{
-			Name: fmt.Sprintf("push-%d-%d", p.size>>20, p.clients), Title: fmt.Sprintf("pushing %s, clients: %d", p.name, p.clients),
-			Rounds: 2, Measure: p.measure,
-			Columns: append(ratio("CPU per GiB", cpuPerGiB, report.SecondsPerGiB, contender.Distribution),
-				ratio("throughput", throughput, report.GiBPerSecond, contender.Distribution)...),
-			Targets: []report.Target{
-				{What: "CPU per GiB at most distribution's", Metric: cpuPerGiB, Against: contender.Distribution, Factor: 1},
-				{What: "peak memory at most 100 MiB", Metric: peakMemory, Plus: 100 << 20, Unit: report.MiB},
-			},
-		})
+		f.Cases = append(f.Cases, p.in("push", "pushing"))
 	}
 	return f
+}
+
+// pushToBucket is push of registries that keep blobs in a bucket. What its server takes of the processors is not counted.
+func pushToBucket() Family {
+	f := Family{
+		Name: "bucket", Title: "Pushing blobs to a bucket", Contenders: []string{contender.Ours, contender.Distribution}, Push: true, Start: startWithBucket,
+	}
+	for _, p := range []pushes{{1 << 20, "1 MiB", 8, 128}, {64 << 20, "64 MiB", 1, 8}, {64 << 20, "64 MiB", 32, 32}, {1 << 30, "1 GiB", 1, 1}} {
+		f.Cases = append(f.Cases, p.in("bucket", "pushing to a bucket,"))
+	}
+	return f
+}
+
+// startWithBucket starts a contender, and an S3 server for it alone.
+func startWithBucket(ctx context.Context, name string, place contender.Place) (*contender.Server, func() error, error) {
+	data := filepath.Join(place.Directory, "s3")
+	if err := os.Mkdir(data, 0o700); err != nil {
+		return nil, nil, fmt.Errorf("making a directory for a bucket: %w", err)
+	}
+	bucket, err := s3server.Start(ctx, s3server.Options{Directory: data})
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := bucket.MakeBucket(contender.BucketName); err != nil {
+		return nil, nil, errors.Join(err, bucket.Stop())
+	}
+	place.Bucket = bucket.Endpoint()
+	server, err := contender.Start(ctx, name, place)
+	if err != nil {
+		return nil, nil, errors.Join(err, bucket.Stop())
+	}
+	return server, func() error { return errors.Join(server.Stop(), bucket.Stop()) }, nil
+}
+
+func (p pushes) in(family, title string) Case {
+	return Case{
+		Name: fmt.Sprintf("%s-%d-%d", family, p.size>>20, p.clients), Title: fmt.Sprintf("%s %s, clients: %d", title, p.name, p.clients),
+		Rounds: 2, Measure: p.measure,
+		Columns: append(ratio("CPU per GiB", cpuPerGiB, report.SecondsPerGiB, contender.Distribution),
+			ratio("throughput", throughput, report.GiBPerSecond, contender.Distribution)...),
+		Targets: []report.Target{
+			{What: "CPU per GiB at most distribution's", Metric: cpuPerGiB, Against: contender.Distribution, Factor: 1},
+			{What: "peak memory at most 100 MiB", Metric: peakMemory, Plus: 100 << 20, Unit: report.MiB},
+		},
+	}
 }
 
 func (p pushes) measure(ctx context.Context, _ *Bench, s *contender.Server) (report.Figures, error) {

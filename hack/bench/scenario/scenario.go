@@ -78,7 +78,7 @@ type Case struct {
 // Families are all that is measured, in the order of the report.
 func Families() []Family {
 	return []Family{
-		hits(), tls(), small(), tags(), cold(), layer(), herd(), ranges(), slow(), kills(), restart(), push(), agent(), manager(),
+		hits(), tls(), small(), tags(), cold(), layer(), herd(), ranges(), slow(), kills(), restart(), push(), pushToBucket(), agent(), manager(),
 	}
 }
 
