@@ -11,6 +11,10 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/google/go-containerregistry/pkg/authn"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+
 	"github.com/registryhub/registryhub/hack/testbed"
 )
 
@@ -32,13 +36,7 @@ func TestNodesThatReachNoClusterAddressPull(t *testing.T) {
 		const host, hub, url = "external.e2e.test", "external", "https://" + frontName + ":" + frontPort
 		front := s.startFront(t)
 		s.applyHub(t, hub, host, "  endpoint: {type: External, external: {url: '"+url+"'}}")
-		s.await(t, "the hub's Service", func(ctx context.Context) (bool, error) {
-			address, err := s.bed.Kubectl(ctx, "-n", testbed.Namespace, "get", "service", "hub-"+hub, "-o", "jsonpath={.spec.clusterIP}")
-			if err == nil {
-				front.target.Store(net.JoinHostPort(address, "5000"))
-			}
-			return err == nil, err
-		})
+		s.leadTo(t, front, hub)
 		s.awaitReady(t, hub)
 		s.mustPullWithoutClusterAddress(t, hub, host, url)
 		if front.handed.Load() < 2*2*layerSize {
@@ -82,6 +80,57 @@ func (s *suite) served(t *testing.T, hub string) float64 {
 		t.Fatal(err)
 	}
 	return bytes
+}
+
+// TestARegistryIsPushedToFromWhereverItIsReached pushes by a name of the registry's Service, by a node's port, and by what stands in
+// front of it: three names of one registry, in each of which all is there.
+func TestARegistryIsPushedToFromWhereverItIsReached(t *testing.T) {
+	s := shared
+	s.applyUsers(t, "alice", "secret")
+	front := s.startFront(t)
+	s.applyManifest(t, localManifest, "outside", "outside.internal", "  endpoint: {type: External, external: {url: 'https://"+frontName+":"+frontPort+"'}}")
+	s.leadTo(t, front, "outside")
+	s.awaitReady(t, "outside")
+	s.mustTakePushes(t, "outside", map[string]string{
+		frontName + ":" + frontPort:                      net.JoinHostPort(s.bed.Address, frontPort),
+		"hub-outside." + testbed.Namespace + ".svc:5000": net.JoinHostPort(s.clusterIP(t, "outside"), "5000"),
+	})
+	s.runPod(t, "outside", s.bed.Nodes[0], "outside.internal/team/app:v0")
+
+	s.applyManifest(t, localManifest, "on-port", "on-port.internal", "  endpoint: {type: NodePort}")
+	s.awaitReady(t, "on-port")
+	port := s.kubectl(t, "-n", testbed.Namespace, "get", "service", "hub-on-port", "-o", "jsonpath={.spec.ports[0].nodePort}")
+	s.mustTakePushes(t, "on-port", map[string]string{"hub-on-port." + testbed.Namespace + ".svc:" + port: net.JoinHostPort(s.bed.Nodes[1].Address, port)})
+}
+
+// mustTakePushes pushes to a registry by each of its names, at the address that is given for it.
+func (s *suite) mustTakePushes(t *testing.T, hub string, names map[string]string) {
+	t.Helper()
+	alice := &authn.Basic{Username: "alice", Password: "secret"}
+	pushed := map[string]v1.Image{}
+	for name, address := range names {
+		tag, image := fmt.Sprintf("team/app:v%d", len(pushed)), s.images.build(t)
+		ref, options := s.inRegistryAt(t, name, address, tag, alice)
+		if err := remote.Write(ref, image, options...); err != nil {
+			t.Fatalf("by %s: %v\n%s", name, err, s.scene(t))
+		}
+		pushed[tag] = image
+	}
+	for tag, image := range pushed {
+		s.mustHold(t, hub, tag, image, alice)
+	}
+}
+
+// leadTo has what stands in front hand on to a hub's Service, once that is there.
+func (s *suite) leadTo(t *testing.T, front *front, hub string) {
+	t.Helper()
+	s.await(t, "the hub's Service", func(ctx context.Context) (bool, error) {
+		address, err := s.bed.Kubectl(ctx, "-n", testbed.Namespace, "get", "service", "hub-"+hub, "-o", "jsonpath={.spec.clusterIP}")
+		if err == nil {
+			front.target.Store(net.JoinHostPort(address, "5000"))
+		}
+		return err == nil, err
+	})
 }
 
 // front hands connections on as they are.

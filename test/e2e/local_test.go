@@ -160,11 +160,26 @@ func (s *suite) pushTo(t *testing.T, hub, image string, what v1.Image, who authn
 // inRegistry is where an image is at a hub's Service, and how to talk to that.
 func (s *suite) inRegistry(t *testing.T, hub, image string, who authn.Authenticator) (name.Reference, []remote.Option) {
 	t.Helper()
+	address := net.JoinHostPort(s.clusterIP(t, hub), "5000")
+	return s.inRegistryAt(t, address, address, image, who)
+}
+
+// inRegistryAt is inRegistry by another name, host:port, of what is at an address.
+func (s *suite) inRegistryAt(t *testing.T, registry, address, image string, who authn.Authenticator) (name.Reference, []remote.Option) {
+	t.Helper()
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM([]byte(s.bundle(t)))
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}
+	transport := &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		DialContext: func(ctx context.Context, network, asked string) (net.Conn, error) {
+			if asked != registry {
+				return nil, fmt.Errorf("asked for %s, and not for %s", asked, registry)
+			}
+			return new(net.Dialer).DialContext(ctx, network, address)
+		},
+	}
 	t.Cleanup(transport.CloseIdleConnections)
-	ref, err := name.ParseReference(net.JoinHostPort(s.clusterIP(t, hub), "5000") + "/" + image)
+	ref, err := name.ParseReference(registry + "/" + image)
 	if err != nil {
 		t.Fatal(err)
 	}
