@@ -7,7 +7,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/registryhub/registryhub/api/v1alpha1"
-	"github.com/registryhub/registryhub/controllers/internal/conditions"
 )
 
 // resolveBucket reads the Secret and the bundle that the hub's bucket needs. What is missing is waited for.
@@ -58,14 +57,12 @@ func bucketReady(s *scope) metav1.Condition {
 			return *before
 		}
 	}
-	condition := volumeTaking(s, v1alpha1.ReasonBucketReachable, "the cache's bucket can be reached")
+	condition := volumeTaking(s, v1alpha1.ReasonBucketReachable, "the bucket can be reached")
 	switch condition.Reason {
 	case v1alpha1.ReasonVolumeNotWritable:
-		return conditions.False(v1alpha1.ConditionStorageReady, v1alpha1.ReasonBucketNotReachable,
-			"the cache's bucket cannot be reached or written: pulls stream through uncached")
+		return s.inTrouble(v1alpha1.ReasonBucketNotReachable)
 	case v1alpha1.ReasonVolumeFull:
-		return conditions.False(v1alpha1.ConditionStorageReady, v1alpha1.ReasonBucketFull,
-			"the cache's bucket has no room that evicting makes: what it holds is served, the rest streams through uncached")
+		return s.inTrouble(v1alpha1.ReasonBucketFull)
 	}
 	return condition
 }

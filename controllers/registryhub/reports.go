@@ -70,9 +70,6 @@ func notInForce(report proxies.Report) string {
 
 // volumeTaking says whether a volume that is there takes what is new.
 func volumeTaking(s *scope, reason, message string) metav1.Condition {
-	no := func(reason, message string) metav1.Condition {
-		return conditions.False(v1alpha1.ConditionStorageReady, reason, message)
-	}
 	if !s.answered() {
 		if before := s.before(v1alpha1.ConditionStorageReady, v1alpha1.ReasonVolumeNotWritable, v1alpha1.ReasonVolumeFull); before != nil {
 			return *before
@@ -81,12 +78,12 @@ func volumeTaking(s *scope, reason, message string) metav1.Condition {
 	full := false
 	for _, report := range s.reports {
 		if report.Store.Failing {
-			return no(v1alpha1.ReasonVolumeNotWritable, "the cache's volume cannot be written: what it holds is served, the rest streams through uncached")
+			return s.inTrouble(v1alpha1.ReasonVolumeNotWritable)
 		}
 		full = full || report.Store.Full
 	}
 	if full {
-		return no(v1alpha1.ReasonVolumeFull, "the cache's volume has no room that evicting makes: what it holds is served, the rest streams through uncached")
+		return s.inTrouble(v1alpha1.ReasonVolumeFull)
 	}
 	return conditions.True(v1alpha1.ConditionStorageReady, reason, message)
 }

@@ -245,6 +245,23 @@ func TestTheLatestEventCounts(t *testing.T) {
 	}
 }
 
+func TestTroubleWithStorageSaysWhatIsRefused(t *testing.T) {
+	t.Parallel()
+	for reason, want := range troubles {
+		mirror, registry := healthy(), healthy()
+		registry.hub.Spec.Mode = v1alpha1.HubModeLocal
+		got := trouble{mirror.inTrouble(reason).Message, registry.inTrouble(reason).Message}
+		if got != want || got.mirror == got.registry {
+			t.Errorf("%s: got %+v", reason, got)
+		}
+	}
+	full := healthy(diskFull)
+	full.hub.Spec.Mode = v1alpha1.HubModeLocal
+	if said := storageReady(full); said.Reason != v1alpha1.ReasonVolumeFull || !strings.Contains(said.Message, "pushes are refused") {
+		t.Errorf("a full registry says %+v", said)
+	}
+}
+
 func TestAVolumeThatAnEarlierHubLeftIsNotDeletedWithAHubWithoutOne(t *testing.T) {
 	t.Parallel()
 	volume := func(retention v1alpha1.VolumeRetention) v1alpha1.StorageSpec {
