@@ -67,13 +67,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 	nobody := access.Policy{}
 	alices := "Bearer " + token(t, users, "repository:team/app:pull,push", "alice", "secret")
 	anyones := "Bearer " + token(t, pull, "repository:team/app:pull,push")
-	tests := map[string]struct {
-		policy        access.Policy
-		authorization string
-		repository    string
-		action        access.Action
-		status        int // 0: it may be done
-	}{
+	try(t, map[string]attempt{
 		"nobody where there are no users":           {nobody, "", app, access.Pull, 403},
 		"a password where there are no users":       {nobody, basic("alice", "secret"), app, access.Pull, 403},
 		"anyone pulls":                              {access.Policy{Anonymous: access.AnonymousPull}, "", app, access.Pull, 0},
@@ -103,8 +97,22 @@ func TestWhoMayDoWhat(t *testing.T) {
 		"a token of nothing":                        {users, "Bearer", "", access.Pull, 401},
 		"a token where there are no keys":           {access.Policy{Accounts: accounts{}}, alices, app, access.Pull, 401},
 		"what nobody knows":                         {users, "Digest x", app, access.Pull, 401},
-	}
-	for name, tc := range tests {
+	})
+}
+
+// attempt is what somebody tries, and how it ends.
+type attempt struct {
+	policy        access.Policy
+	authorization string
+	repository    string
+	action        access.Action
+	status        int // 0: it may be done
+}
+
+// try tries them all. Who is to say who they are is led to where a token is had, and nobody else is.
+func try(t *testing.T, attempts map[string]attempt) {
+	t.Helper()
+	for name, tc := range attempts {
 		t.Run(name, func(t *testing.T) {
 			r := httptest.NewRequest(http.MethodGet, "http://10.0.0.1:5000/v2/", nil)
 			if tc.authorization != "" {
@@ -113,11 +121,12 @@ func TestWhoMayDoWhat(t *testing.T) {
 			h := http.Header{}
 			err := tc.policy.Check(h, r, tc.repository, tc.action)
 			e, _ := errors.AsType[*distspec.Error](err)
+			challenged := strings.HasPrefix(h.Get("WWW-Authenticate"), `Bearer realm="http://10.0.0.1:5000/auth/token",service=`)
 			switch {
 			case err == nil && tc.status != 0, e == nil && err != nil, e != nil && e.Status != tc.status:
 				t.Errorf("got %v, want %d", err, tc.status)
-			case tc.status == 401 && !strings.HasPrefix(h.Get("WWW-Authenticate"), `Bearer realm="http://10.0.0.1:5000/auth/token",service=`):
-				t.Errorf("the challenge is %q", h.Get("WWW-Authenticate"))
+			case (tc.status == 401) != challenged:
+				t.Errorf("with %d the challenge is %q", tc.status, h.Get("WWW-Authenticate"))
 			}
 		})
 	}
