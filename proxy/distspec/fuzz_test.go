@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -139,6 +140,40 @@ func FuzzParseReferrers(f *testing.F) {
 		again, err := ParseReferrers(encoded)
 		if err != nil || len(again) != len(list) {
 			t.Errorf("%q is read as %d, and encoded as %q, which is read as %d, %v", body, len(list), encoded, len(again), err)
+		}
+	})
+}
+
+func FuzzParseManifest(f *testing.F) {
+	one := `{"mediaType":"a/b","digest":"sha256:` + sha256Hex + `","size":1}`
+	for _, contentType := range []string{"", MediaTypeManifest, MediaTypeIndex + "; charset=utf-8", "text/plain", ";"} {
+		for _, body := range []string{
+			"", "null", "[]", "{}", `{"schemaVersion":2}`, `{"schemaVersion":2,"config":` + one + `,"layers":[` + one + `],"subject":` + one + `}`,
+			`{"schemaVersion":2,"manifests":[` + one + `]}`, `{"schemaVersion":2,"config":` + one + `,"manifests":[]}`, `{"schemaVersion":2,"manifests":[{"size":-1}]}`,
+			`{"schemaVersion":2,"mediaType":"` + MediaTypeDockerList + `","manifests":null}`,
+		} {
+			f.Add(contentType, []byte(body))
+		}
+	}
+	taken := []string{MediaTypeManifest, MediaTypeIndex, MediaTypeDockerManifest, MediaTypeDockerList}
+	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
+		m, err := ParseManifest(contentType, body)
+		if err != nil {
+			checkFuzzedError(t, err)
+			return
+		}
+		isIndex := m.MediaType == MediaTypeIndex || m.MediaType == MediaTypeDockerList
+		if !slices.Contains(taken, m.MediaType) || isIndex != (len(m.Blobs) == 0) || !isIndex && len(m.Manifests) > 0 {
+			t.Errorf("%q, %q is read as %+v", contentType, body, m)
+		}
+		named := slices.Concat(m.Blobs, m.Manifests)
+		if m.Subject != nil {
+			named = append(named, *m.Subject)
+		}
+		for _, one := range named {
+			if _, err := ParseDigest(one.Digest.String()); err != nil || one.Size < 0 {
+				t.Errorf("%q names %+v: %v", body, one, err)
+			}
 		}
 	})
 }
