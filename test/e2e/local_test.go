@@ -40,7 +40,7 @@ spec:
 // pushed by a name that resolves nowhere, on every node, also when the registry's Pod is another.
 func TestAPodRunsWhatWasPushedAMomentBefore(t *testing.T) {
 	s := shared
-	const hub, host = "internal", "registry.internal"
+	const hub, host = "pushed", "pushed.internal"
 	s.applyManifest(t, localManifest, hub, host)
 	s.await(t, "the hub to ask for its users", s.reasonIs(hub, v1alpha1.ConditionProxyAvailable, v1alpha1.ReasonReferenceNotFound))
 	s.applyUsers(t, "alice", "secret")
