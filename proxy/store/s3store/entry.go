@@ -108,8 +108,9 @@ func (r *Registry) place(ctx context.Context, e entry) error {
 			err = r.renewIntact(ctx, e.Digest)
 		}
 		if !before.live() || errors.Is(err, store.ErrNotFound) {
-			err = r.replace(ctx, key, before, content)
-			r.usage.grow(int64(len(e.data)))
+			if err = r.replace(ctx, key, before, content); err == nil {
+				r.usage.grow(int64(len(e.data)))
+			}
 		}
 		if !errors.Is(err, errChanged) {
 			return err
