@@ -120,8 +120,15 @@ func begin(tb testing.TB, server *proxy.Server) *running {
 	tb.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	r := &running{Server: server, stop: stop, ended: make(chan error, 1)}
-	go func() { r.ended <- server.Run(ctx) }()
-	tb.Cleanup(stop)
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		r.ended <- server.Run(ctx)
+	}()
+	tb.Cleanup(func() {
+		stop()
+		<-over
+	})
 	return r
 }
 

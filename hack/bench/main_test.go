@@ -1,6 +1,10 @@
 package main
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/registryhub/registryhub/hack/bench/scenario"
+)
 
 func TestFamiliesAreChosenByName(t *testing.T) {
 	t.Parallel()
@@ -8,7 +12,7 @@ func TestFamiliesAreChosenByName(t *testing.T) {
 		only string
 		want int
 	}{
-		"none named are all":      {"", 14},
+		"none named are all":      {"", len(scenario.Families())},
 		"two":                     {"hits,cold", 2},
 		"one that does not exist": {"hits,nothing", -1},
 	}
