@@ -2,7 +2,6 @@ package faults
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -92,8 +91,9 @@ func (c *cell) problem(format string, args ...any) {
 // rangeSize is small enough that a layer is fetched in several ranges at once.
 const rangeSize = 48 << 10
 
-// parallel is how many cells are tried at once, beside those that wait for a time-out, which are few and cost nothing.
-const parallel = 32
+// parallel is how many cells are tried at once, beside those that wait for a time-out, which are few and cost nothing, and
+// those of a large blob, parallelLarge of which are enough for a disk.
+const parallel, parallelLarge = 28, 4
 
 // TestMatrix tries every fault with every client, in one proxy for those whose tags are believed and another for those
 // that are revalidated each time.
@@ -108,20 +108,30 @@ func TestMatrix(t *testing.T) {
 	for _, warm := range []bool{false, true} {
 		startFor(t, cells, warm)
 	}
-	var waiting, busy errgroup.Group
-	busy.SetLimit(parallel)
 	for _, c := range cells {
 		must(t, wire(certs, c.host, c.proxy.address, c.direct.URL))
-		if c.waits {
-			waiting.Go(func() error { return c.try(t.Context(), certs) })
-		}
 	}
-	for _, c := range cells {
-		if !c.waits {
-			busy.Go(func() error { return c.try(t.Context(), certs) })
-		}
+	var all errgroup.Group
+	for _, group := range []struct {
+		atOnce int
+		has    func(*cell) bool
+	}{
+		{-1, func(c *cell) bool { return c.waits }},
+		{parallelLarge, func(c *cell) bool { return !c.waits && c.row.large > 0 }},
+		{parallel, func(c *cell) bool { return !c.waits && c.row.large == 0 }},
+	} {
+		all.Go(func() error {
+			var tried errgroup.Group
+			tried.SetLimit(group.atOnce)
+			for _, c := range cells {
+				if group.has(c) {
+					tried.Go(func() error { return c.try(t.Context(), certs) })
+				}
+			}
+			return tried.Wait()
+		})
 	}
-	must(t, errors.Join(busy.Wait(), waiting.Wait()))
+	must(t, all.Wait())
 	for _, c := range cells {
 		t.Run(c.name(), func(t *testing.T) { c.report(t) })
 	}
