@@ -30,7 +30,9 @@ type registryEngine struct {
 	keys     *keyring
 	room     *room
 	guard    guard
-	rules    atomic.Pointer[local.Rules]
+	// cluster is nil where nobody shows its tokens.
+	cluster atomic.Pointer[kube.Cluster]
+	rules   atomic.Pointer[local.Rules]
 	// collector is nil where the store cannot be collected.
 	collector *collect.Collector
 	logger    logr.Logger
@@ -96,18 +98,21 @@ func (e *registryEngine) configure(cfg *config.ProxyConfiguration) error {
 		e.guard.policy.Store(policy) // those of the cluster are nobody, and everybody else goes on
 		return fmt.Errorf("local.access.kubernetes: %w", err)
 	}
-	policy.Identities = identities
+	if identities != nil {
+		policy.Identities = identities
+	}
 	immutable, err := cfg.Local.CompileImmutableTags("local.immutableTags")
 	if err != nil {
 		return err
 	}
 	e.rules.Store(&local.Rules{Immutable: immutable, Sparse: cfg.Local.Sparse, UploadsExpire: cfg.Local.UploadsExpireAfter.Duration})
+	e.cluster.Store(identities)
 	e.guard.policy.Store(policy)
 	return nil
 }
 
 // identities are those of a cluster; nil for none.
-func (e *registryEngine) identities(cfg *config.ProxyConfiguration) (access.Identities, error) {
+func (e *registryEngine) identities(cfg *config.ProxyConfiguration) (*kube.Cluster, error) {
 	cluster := cfg.Local.Access.Kubernetes
 	if cluster == nil {
 		return nil, nil
@@ -121,6 +126,7 @@ func (e *registryEngine) run(ctx context.Context) {
 	defer running.Wait()
 	running.Go(func() { e.reap(ctx) })
 	running.Go(func() { e.keys.run(ctx) })
+	running.Go(func() { e.probe(ctx) })
 	if e.collector != nil {
 		running.Go(func() { e.collector.Run(ctx) })
 	}
@@ -144,9 +150,31 @@ func (e *registryEngine) reap(ctx context.Context) {
 	}
 }
 
-// tell says that nothing more is taken, where that is so.
+// probe finds out whether the cluster answers before somebody needs to know.
+func (e *registryEngine) probe(ctx context.Context) {
+	for ctx.Err() == nil {
+		next := kube.ProbeEvery
+		if cluster := e.cluster.Load(); cluster != nil {
+			cluster.Probe(ctx)
+			if !cluster.IsWell() {
+				next = kube.ProbeAgainEvery
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(next):
+		}
+	}
+}
+
+// tell says that nothing more is taken, where that is so, and whether the cluster can be asked who somebody is.
 func (e *registryEngine) tell(report *config.ProxyReport) {
 	report.Store.Full = report.Store.Full || e.room.isShort()
+	if cluster := e.cluster.Load(); cluster != nil {
+		if problem, known := cluster.Health(); known {
+			report.Identities = &config.IdentitiesReport{Problem: bounded(problem)}
+		}
+	}
 }
 
 func (e *registryEngine) close() {}

@@ -1,18 +1,29 @@
 package proxy
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/testr"
 	"github.com/prometheus/client_golang/prometheus"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	config "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/proxy/access"
+	"github.com/registryhub/registryhub/proxy/access/kube"
 	"github.com/registryhub/registryhub/proxy/metrics"
 	"github.com/registryhub/registryhub/proxy/store/fsstore"
 )
@@ -91,4 +102,60 @@ func TestPushesAreRefusedAboveTheHighWatermark(t *testing.T) {
 			t.Errorf("%d of %d at %d %%: got %v, want %v", tc.used, tc.capacity, tc.percent, got, tc.short)
 		}
 	}
+}
+
+// reviewer is an API server that answers, or does not.
+type reviewer struct{ err atomic.Pointer[error] }
+
+func (r *reviewer) answer() error { return *r.err.Load() }
+
+type tokenReviews struct{ *reviewer }
+
+func (r tokenReviews) Create(_ context.Context, review *authenticationv1.TokenReview, _ metav1.CreateOptions) (*authenticationv1.TokenReview, error) {
+	return review, r.answer()
+}
+
+type rightReviews struct{ *reviewer }
+
+func (r rightReviews) Create(_ context.Context, review *authorizationv1.SubjectAccessReview, _ metav1.CreateOptions) (*authorizationv1.SubjectAccessReview, error) {
+	return review, r.answer()
+}
+
+func TestARegistryTellsWhetherTheClusterAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := &reviewer{}
+		e := &registryEngine{room: &room{}}
+		said := func() string {
+			var report config.ProxyReport
+			if e.tell(&report); report.Identities == nil {
+				return "nothing"
+			}
+			return report.Identities.Problem
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { e.probe(ctx) })
+		<-time.After(kube.ProbeEvery / 2)
+		e.cluster.Store(kube.New(kube.Options{Tokens: tokenReviews{api}, Rights: rightReviews{api}, Logger: logr.Discard(), Metrics: metrics.New(prometheus.NewRegistry())}))
+		for _, step := range []struct {
+			err   error
+			lasts time.Duration
+			want  string
+		}{
+			{nil, 0, "nothing"},
+			{nil, kube.ProbeEvery, ""},
+			{errors.New(strings.Repeat("x", 2000)), kube.ProbeEvery/2 + time.Second, ""},
+			{errors.New("another, of the same kind"), 31 * time.Second, "creating a TokenReview: " + strings.Repeat("x", 1000)},
+			{nil, kube.ProbeAgainEvery, ""},
+		} {
+			api.err.Store(&step.err)
+			<-time.After(step.lasts)
+			synctest.Wait()
+			if got := said(); got != step.want {
+				t.Errorf("said %.40q, want %.40q", got, step.want)
+			}
+		}
+		stop()
+		running.Wait()
+	})
 }

@@ -25,6 +25,9 @@ const (
 	// ConditionUpstreamReachable is True when every upstream that was asked for something answers. Absent until one was
 	// asked. It does not gate Ready: what is cached is served.
 	ConditionUpstreamReachable = "UpstreamReachable"
+	// ConditionIdentitiesKnown is True when the proxy of a hub with spec.access.kubernetes can ask the API server whose a token
+	// is. Absent until it was asked, and for all other hubs. It does not gate Ready: nodes show a certificate.
+	ConditionIdentitiesKnown = "IdentitiesKnown"
 )
 
 // Reasons of RegistryHub conditions. Each is used by the conditions its comment names.
@@ -92,7 +95,8 @@ const (
 	ReasonEphemeral = "Ephemeral"
 	// ReasonBucketReachable (StorageReady): no proxy says that it cannot write to the hub's bucket.
 	ReasonBucketReachable = "BucketReachable"
-	// ReasonBucketNotReachable (StorageReady): a proxy cannot reach the bucket, or may not write to it. It does not gate Ready.
+	// ReasonBucketNotReachable (StorageReady; Ready of a hub of mode Local): a proxy cannot reach the bucket, or may not write to it. It
+	// does not gate Ready of a mirror.
 	ReasonBucketNotReachable = "BucketNotReachable"
 	// ReasonBucketFull (StorageReady): the bucket has no room, and evicting all that can go does not help. It does not gate
 	// Ready.
@@ -158,6 +162,12 @@ const (
 	ReasonUpstreamsReachable = "UpstreamsReachable"
 	// ReasonUpstreamsDown (UpstreamReachable): an upstream answers neither requests nor probes; the message names it.
 	ReasonUpstreamsDown = "UpstreamsDown"
+
+	// ReasonClusterAnswering (IdentitiesKnown): the API server answers the proxy's TokenReviews and SubjectAccessReviews.
+	ReasonClusterAnswering = "ClusterAnswering"
+	// ReasonClusterNotAnswering (IdentitiesKnown): it has not for half a minute and longer; the message has its words. Who shows a
+	// token of the cluster is refused with 503.
+	ReasonClusterNotAnswering = "ClusterNotAnswering"
 
 	// ReasonNotWiredInTime (an event of a Node): the node was freed of its start-up taint without being wired.
 	ReasonNotWiredInTime = "NotWiredInTime"

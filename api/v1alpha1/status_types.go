@@ -9,7 +9,7 @@ type RegistryHubStatus struct {
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// conditions of the hub: Ready, the summary; Reconciling, Stalled and Suspended, present only while true; StorageReady,
-	// CertificateReady, ProxyAvailable and NodesWired; UpstreamReachable, once an upstream was asked.
+	// CertificateReady, ProxyAvailable and NodesWired; UpstreamReachable, once an upstream was asked; IdentitiesKnown, with spec.access.kubernetes.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -6,7 +6,7 @@ import "github.com/registryhub/registryhub/api/v1alpha1"
 var conditionTypes = []string{
 	v1alpha1.ConditionReady, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled, v1alpha1.ConditionStorageReady,
 	v1alpha1.ConditionProxyAvailable, v1alpha1.ConditionCertificateReady, v1alpha1.ConditionNodesWired, v1alpha1.ConditionUpstreamReachable,
-	v1alpha1.ConditionSuspended,
+	v1alpha1.ConditionIdentitiesKnown, v1alpha1.ConditionSuspended,
 }
 
 // nodeReasons are those that an agent can give for a host that it could not wire.

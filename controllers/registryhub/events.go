@@ -49,6 +49,14 @@ func upstreamsBack(c metav1.Condition) hubEvent {
 	return hubEvent{kind: corev1.EventTypeNormal, reason: c.Reason, action: "Serve", note: c.Message}
 }
 
+func identitiesUnknown(c metav1.Condition) hubEvent {
+	return hubEvent{kind: corev1.EventTypeWarning, reason: c.Reason, action: "Refuse", note: c.Message}
+}
+
+func identitiesBack(c metav1.Condition) hubEvent {
+	return hubEvent{kind: corev1.EventTypeNormal, reason: c.Reason, action: "Serve", note: c.Message}
+}
+
 func withdrawing(c metav1.Condition) hubEvent {
 	return hubEvent{kind: corev1.EventTypeNormal, reason: c.Reason, action: "Withdraw", note: c.Message}
 }
@@ -90,6 +98,8 @@ func transition(is metav1.Condition, earlier *metav1.Condition) []hubEvent {
 		return []hubEvent{stalled(is)}
 	case v1alpha1.ConditionUpstreamReachable:
 		return reachability(is, earlier)
+	case v1alpha1.ConditionIdentitiesKnown:
+		return knowledge(is, earlier)
 	case v1alpha1.ConditionSuspended:
 		return []hubEvent{suspended(is)}
 	}
@@ -118,6 +128,17 @@ func reachability(is metav1.Condition, earlier *metav1.Condition) []hubEvent {
 		return []hubEvent{upstreamsDown(is)}
 	case earlier != nil:
 		return []hubEvent{upstreamsBack(is)}
+	}
+	return nil
+}
+
+// knowledge tells that tokens of the cluster let nobody in any more, and that they do again.
+func knowledge(is metav1.Condition, earlier *metav1.Condition) []hubEvent {
+	switch {
+	case is.Status == metav1.ConditionFalse:
+		return []hubEvent{identitiesUnknown(is)}
+	case earlier != nil:
+		return []hubEvent{identitiesBack(is)}
 	}
 	return nil
 }

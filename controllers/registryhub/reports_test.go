@@ -10,6 +10,7 @@ import (
 	configv1alpha1 "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/api/v1alpha1"
 	"github.com/registryhub/registryhub/controllers/internal/conditions"
+	"github.com/registryhub/registryhub/controllers/nodes"
 	"github.com/registryhub/registryhub/controllers/proxies"
 )
 
@@ -22,6 +23,16 @@ func reported(reports ...proxies.Report) *scope {
 func inBucket(s *scope) *scope {
 	s.hub.Spec.Storage = v1alpha1.StorageSpec{Type: v1alpha1.StorageS3}
 	s.claim = nil
+	return s
+}
+
+// ofRegistry has the hub be one to push to, which the nodes know of.
+func ofRegistry(s *scope) *scope {
+	s.hub.Spec.Mode, s.hub.Spec.Mirror, s.hub.Spec.Local = v1alpha1.HubModeLocal, nil, &v1alpha1.LocalSpec{}
+	entry := &s.configuration.Hubs[0]
+	revision := entry.Revision
+	*entry = nodes.WantedEntry(s.hub, s.endpoint(), nil, nil)
+	entry.Revision = revision
 	return s
 }
 
@@ -111,6 +122,9 @@ func TestWhatTheProxiesSay(t *testing.T) {
 		"a bucket that was not reached when the manager started": {
 			inBucket(unasked(is("ProxyAvailable", "True", "Available", "as it was"), is("StorageReady", "False", "BucketNotReachable", "as it was"))), "True/Available as it was", "False/BucketNotReachable", "True/Ready", "",
 		},
+		"a registry's bucket that is not reached": {ofRegistry(bucketed(says("wanted", rotten))), available, "False/BucketNotReachable", "False/BucketNotReachable", "Reconciling"},
+		"a registry's bucket that is full":        {ofRegistry(bucketed(says("wanted", full))), available, "False/BucketFull", "True/Ready", ""},
+		"a registry's disk that fails":            {ofRegistry(reported(says("wanted", rotten))), available, readOnly, "True/Ready", ""},
 		"a full disk, and a node behind": {
 			healthy(firstNode(behind), func(s *scope) { s.reports = []proxies.Report{says("wanted", full)} }), available, noRoom, "False/Progressing", "Reconciling",
 		},
@@ -129,6 +143,9 @@ func TestWhatTheProxiesSay(t *testing.T) {
 			want := map[string]string{"Ready": tc.ready, "ProxyAvailable": tc.proxy, "StorageReady": tc.storage, "NodesWired": got["NodesWired"], "CertificateReady": got["CertificateReady"]}
 			if tc.abnormal != "" {
 				want[tc.abnormal] = strings.Replace(tc.ready, "False", "True", 1)
+			}
+			if tc.abnormal == v1alpha1.ConditionReconciling {
+				want[tc.abnormal] = "True/Progressing"
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("conditions (-want +got):\n%s", diff)

@@ -17,7 +17,7 @@ import (
 var ownedConditions = []string{
 	v1alpha1.ConditionReady, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled,
 	v1alpha1.ConditionSuspended, v1alpha1.ConditionStorageReady, v1alpha1.ConditionCertificateReady, v1alpha1.ConditionProxyAvailable,
-	v1alpha1.ConditionNodesWired, v1alpha1.ConditionUpstreamReachable,
+	v1alpha1.ConditionNodesWired, v1alpha1.ConditionUpstreamReachable, v1alpha1.ConditionIdentitiesKnown,
 }
 
 // nextStatus is what the status should say, from what was observed and from nothing else.
@@ -47,10 +47,11 @@ func wantedConditions(s *scope, upstreams []v1alpha1.UpstreamStatus) []metav1.Co
 		return deleting(s.awaited)
 	}
 	gates := []metav1.Condition{storageReady(s), certificateReady(s), proxyAvailable(s), nodesWired(s)}
+	told := slices.Concat(gates, upstreamReachable(upstreams), identitiesKnown(s))
 	if s.hub.Spec.Suspend {
-		return slices.Concat(suspendedSummary(gates), gates, upstreamReachable(upstreams))
+		return slices.Concat(suspendedSummary(s.hub.Spec.Mode, gates), told)
 	}
-	return slices.Concat(summary(stalledBy(s, gates), gates), gates, upstreamReachable(upstreams))
+	return slices.Concat(summary(s.hub.Spec.Mode, stalledBy(s, gates), gates), told)
 }
 
 // nodesStatus shows figures from when the nodes were first told of the hub. While they are told nothing of it any

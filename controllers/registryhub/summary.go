@@ -13,14 +13,14 @@ import (
 )
 
 // summary is Ready, and Reconciling or Stalled where they are so: kstatus reads these three.
-func summary(stalled *problem, gates []metav1.Condition) []metav1.Condition {
+func summary(mode v1alpha1.HubMode, stalled *problem, gates []metav1.Condition) []metav1.Condition {
 	if stalled != nil {
 		return []metav1.Condition{
 			conditions.False(v1alpha1.ConditionReady, stalled.reason, stalled.message),
 			conditions.True(v1alpha1.ConditionStalled, stalled.reason, stalled.message),
 		}
 	}
-	reason, awaited, passed := sift(gates)
+	reason, awaited, passed := sift(mode, gates)
 	if awaited == "" {
 		return []metav1.Condition{conditions.True(v1alpha1.ConditionReady, v1alpha1.ReasonReady, conditions.Join("nodes pull through the hub", passed))}
 	}
@@ -31,13 +31,13 @@ func summary(stalled *problem, gates []metav1.Condition) []metav1.Condition {
 }
 
 // sift says what is awaited of gates, with the reason that Ready has for it, and what is told of those that are passed.
-func sift(gates []metav1.Condition) (reason, awaited, passed string) {
+func sift(mode v1alpha1.HubMode, gates []metav1.Condition) (reason, awaited, passed string) {
 	reason = v1alpha1.ReasonProgressing
 	for _, gate := range gates {
 		switch {
 		case gate.Status == metav1.ConditionTrue:
 			continue
-		case passedAllTheSame[gate.Reason]:
+		case passes(mode, gate.Reason):
 			passed = conditions.Join(passed, gate.Message)
 			continue
 		}
@@ -47,6 +47,15 @@ func sift(gates []metav1.Condition) (reason, awaited, passed string) {
 		}
 	}
 	return reason, awaited, passed
+}
+
+// passes says whether a hub is Ready though a gate is not True for that reason. Without its bucket a mirror streams through, and a
+// registry has nothing to show.
+func passes(mode v1alpha1.HubMode, reason string) bool {
+	if mode == v1alpha1.HubModeLocal && reason == v1alpha1.ReasonBucketNotReachable {
+		return false
+	}
+	return passedAllTheSame[reason]
 }
 
 // passedAllTheSame are the reasons of gates that are not True and yet do not gate Ready: nodes pull through the hub.
@@ -70,6 +79,8 @@ var saysWhatToDo = map[string]bool{
 	v1alpha1.ReasonStorageClassNotFound:  true,
 	v1alpha1.ReasonNoDefaultStorageClass: true,
 	v1alpha1.ReasonProvisioningFailed:    true,
+
+	v1alpha1.ReasonBucketNotReachable: true,
 
 	v1alpha1.ReasonCertManagerNotInstalled: true,
 	v1alpha1.ReasonCertManagerForbidden:    true,

@@ -27,10 +27,10 @@ func (r *Reconciler) recognize(ctx context.Context, s *scope) error {
 
 // suspendedSummary is Ready as it is seen to be, and that nothing is done about it: neither is the hub on its way, nor is
 // anything wrong with it that it does not say.
-func suspendedSummary(gates []metav1.Condition) []metav1.Condition {
+func suspendedSummary(mode v1alpha1.HubMode, gates []metav1.Condition) []metav1.Condition {
 	suspended := conditions.True(v1alpha1.ConditionSuspended, v1alpha1.ReasonSuspended,
 		"spec.suspend is true: the hub stays as it is, and changes of its spec wait")
-	_, awaited, passed := sift(gates)
+	_, awaited, passed := sift(mode, gates)
 	if awaited == "" {
 		message := conditions.Join("nodes pull through the hub, which is suspended", passed)
 		return []metav1.Condition{conditions.True(v1alpha1.ConditionReady, v1alpha1.ReasonReady, message), suspended}

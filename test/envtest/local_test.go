@@ -81,6 +81,41 @@ func TestARegistryInABucketIsServedBySeveralPods(t *testing.T) {
 	w.Expect(apierrors.IsNotFound(w.child("pushed", &corev1.PersistentVolumeClaim{}))).To(BeTrue())
 }
 
+// What a registry lacks without its bucket is all that it has; without the API server, only who shows a token of the cluster.
+func TestARegistryTellsWhatItCannotDo(t *testing.T) {
+	w := begin(t)
+	w.secret("lacking-keys", map[string][]byte{"AWS_ACCESS_KEY_ID": []byte("id"), "AWS_SECRET_ACCESS_KEY": []byte("secret")})
+	w.secret("lacking-users", map[string][]byte{"htpasswd": []byte("alice:$2y$10$" + strings.Repeat("a", 53))})
+	proxy := w.proxy("lacking", func(p *proxy) { p.identifies("") })
+	w.create(hubFor("lacking", "registry.lacking", pushedTo("lacking-users"), inBucket, func(hub *v1alpha1.RegistryHub) {
+		hub.Spec.Storage.S3.CredentialsSecretRef.Name = "lacking-keys"
+		hub.Spec.Access.Kubernetes = &v1alpha1.KubernetesAccess{}
+	}))
+	askAtOnce := func(hours time.Duration) { // a changed hub's Pods are asked until they have the change in force
+		w.change("lacking", func(hub *v1alpha1.RegistryHub) { hub.Spec.Local.UploadsExpireAfter = &metav1.Duration{Duration: hours * time.Hour} })
+	}
+	w.ready("lacking")
+	w.becomes("lacking", v1alpha1.ConditionIdentitiesKnown, "True/ClusterAnswering")
+
+	proxy.identifies("creating a TokenReview: it may not")
+	askAtOnce(2)
+	w.becomes("lacking", v1alpha1.ConditionIdentitiesKnown, "False/ClusterNotAnswering")
+	w.Expect(w.message("lacking", v1alpha1.ConditionIdentitiesKnown)).To(HaveSuffix("creating a TokenReview: it may not"))
+	w.becomes("lacking", v1alpha1.ConditionReady, "True/Ready")
+	w.Eventually(w.told("lacking")).Should(ContainElement("Warning/ClusterNotAnswering"))
+
+	proxy.finds(configv1alpha1.StoreReport{Failing: true})
+	askAtOnce(3)
+	w.becomes("lacking", v1alpha1.ConditionReady, "False/BucketNotReachable")
+	w.Expect(w.message("lacking", v1alpha1.ConditionReady)).To(ContainSubstring("pushes are refused"))
+
+	proxy.finds(configv1alpha1.StoreReport{})
+	proxy.identifies("")
+	askAtOnce(4)
+	w.becomes("lacking", v1alpha1.ConditionIdentitiesKnown, "True/ClusterAnswering")
+	w.becomes("lacking", v1alpha1.ConditionReady, "True/Ready")
+}
+
 // registryHub is a hub that every case of the table changes in one place.
 const registryHub = `
 apiVersion: registryhub.io/v1alpha1

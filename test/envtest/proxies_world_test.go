@@ -28,6 +28,8 @@ type proxy struct {
 	prewarm *configv1alpha1.PrewarmReport
 	figures func() *configv1alpha1.ProxyFigures // nil: older than figures are
 	asked   int
+
+	identities *configv1alpha1.IdentitiesReport
 }
 
 // proxy makes a hub's Pod, with a proxy that answers at its address; it goes when the test ends. What the proxy says from its
@@ -80,7 +82,7 @@ func (p *proxy) answer(response http.ResponseWriter, request *http.Request) {
 	if p.held != nil {
 		report = *p.held
 	}
-	report.Store, report.Prewarm = p.store, p.prewarm
+	report.Store, report.Prewarm, report.Identities = p.store, p.prewarm, p.identities
 	if p.figures != nil {
 		report.Figures = p.figures()
 	}
@@ -134,6 +136,13 @@ func (p *proxy) finds(store configv1alpha1.StoreReport) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.store = store
+}
+
+// identifies those who show a token of the cluster, unless there is a problem.
+func (p *proxy) identifies(problem string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.identities = &configv1alpha1.IdentitiesReport{Problem: problem}
 }
 
 func found(store configv1alpha1.StoreReport) func(*proxy) { return func(p *proxy) { p.finds(store) } }

@@ -26,6 +26,10 @@ type ProxyReport struct {
 	// Store says whether anything new is kept. What a proxy without this field says is that all is well.
 	Store StoreReport `json:"store,omitzero"`
 
+	// Identities says whether the cluster can be asked whose a token is. Absent where tokens of the cluster let nobody in, until it
+	// was asked, and from a proxy that is older than this.
+	Identities *IdentitiesReport `json:"identities,omitempty"`
+
 	// Prewarm says how far the proxy is with what it pulls ahead. Absent when there is nothing of the kind.
 	Prewarm *PrewarmReport `json:"prewarm,omitempty"`
 
@@ -42,6 +46,14 @@ type StoreReport struct {
 	// Full is true while there is no room in the store, or too little for the proxy to stay within its watermarks, and
 	// evicting all that can go does not help: others fill the place, or everything is in use.
 	Full bool `json:"full,omitempty"`
+}
+
+// IdentitiesReport is what a proxy says of its questions to the cluster. While there is a problem, who shows a token of the
+// cluster is refused with 503; everybody else goes on.
+type IdentitiesReport struct {
+	// Problem says what has kept questions from being answered for half a minute and longer. Empty while they are. At most
+	// 1024 bytes.
+	Problem string `json:"problem,omitempty"`
 }
 
 // RefusedConfiguration is a file that a proxy did not take into force.

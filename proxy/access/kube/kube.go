@@ -9,10 +9,8 @@ package kube
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -53,14 +51,15 @@ type Cluster struct {
 	Options
 	owners   *questions[owner]
 	verdicts *questions[verdict]
-	failing  atomic.Bool
+	// tokens and rights are how the two fare.
+	tokens, rights health
 }
 
 var _ access.Identities = (*Cluster)(nil)
 
 // New returns a Cluster, which asks nothing yet.
 func New(options Options) *Cluster {
-	return &Cluster{Options: options, owners: newQuestions[owner](metrics.ReviewOfToken, options.Metrics), verdicts: newQuestions[verdict](metrics.ReviewOfRight, options.Metrics)}
+	return &Cluster{Options: options, tokens: health{kind: "TokenReview"}, rights: health{kind: "SubjectAccessReview"}, owners: newQuestions[owner](metrics.ReviewOfToken, options.Metrics), verdicts: newQuestions[verdict](metrics.ReviewOfRight, options.Metrics)}
 }
 
 // owner is whose a token is: an Identity without a name for nobody's.
@@ -111,7 +110,7 @@ func (c *Cluster) Identify(ctx context.Context, token string) (access.Identity, 
 func (c *Cluster) review(ctx context.Context, token string) (answer[owner], error) {
 	review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: []string{c.Audience}}}
 	reviewed, err := c.Tokens.Create(ctx, review, metav1.CreateOptions{})
-	if err := c.told(err, "TokenReview"); err != nil {
+	if err := c.told(&c.tokens, err); err != nil {
 		return answer[owner]{}, err
 	}
 	status := reviewed.Status
@@ -127,20 +126,6 @@ func (c *Cluster) review(ctx context.Context, token string) (answer[owner], erro
 		of.identity.Extra[key] = values
 	}
 	return answer[owner]{value: of, yes: of.identity.Name != ""}, nil
-}
-
-// told tells once that the API server cannot be asked, and once that it can again. No token is in what it says.
-func (c *Cluster) told(err error, kind string) error {
-	switch {
-	case err == nil:
-		if c.failing.CompareAndSwap(true, false) {
-			c.Logger.Info("identities of the cluster are known again", "hub", c.Hub)
-		}
-		return nil
-	case c.failing.CompareAndSwap(false, true):
-		c.Logger.Info("identities of the cluster cannot be known: who shows one is refused with 503", "hub", c.Hub, "asked", kind, "error", err.Error())
-	}
-	return fmt.Errorf("creating a %s: %w", kind, err)
 }
 
 // unavailable is 503: it says nothing of who asked.

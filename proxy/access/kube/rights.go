@@ -57,7 +57,7 @@ func (c *Cluster) ask(ctx context.Context, spec authorizationv1.SubjectAccessRev
 	}
 	return c.verdicts.ask(ctx, string(whole), func(ctx context.Context) (answer[verdict], error) {
 		reviewed, err := c.Rights.Create(ctx, &authorizationv1.SubjectAccessReview{Spec: spec}, metav1.CreateOptions{})
-		if err := c.told(err, "SubjectAccessReview"); err != nil {
+		if err := c.told(&c.rights, err); err != nil {
 			return answer[verdict]{}, err
 		}
 		switch {
