@@ -91,27 +91,27 @@ func TestARegistryTellsWhatItCannotDo(t *testing.T) {
 		hub.Spec.Storage.S3.CredentialsSecretRef.Name = "lacking-keys"
 		hub.Spec.Access.Kubernetes = &v1alpha1.KubernetesAccess{}
 	}))
-	askAtOnce := func(hours time.Duration) { // a changed hub's Pods are asked until they have the change in force
-		w.change("lacking", func(hub *v1alpha1.RegistryHub) { hub.Spec.Local.UploadsExpireAfter = &metav1.Duration{Duration: hours * time.Hour} })
+	askAtOnce := func(expire time.Duration) { // a changed hub's Pods are asked until they have the change in force
+		w.change("lacking", func(hub *v1alpha1.RegistryHub) { hub.Spec.Local.UploadsExpireAfter = &metav1.Duration{Duration: expire} })
 	}
 	w.ready("lacking")
 	w.becomes("lacking", v1alpha1.ConditionIdentitiesKnown, "True/ClusterAnswering")
 
 	proxy.identifies("creating a TokenReview: it may not")
-	askAtOnce(2)
+	askAtOnce(2 * time.Hour)
 	w.becomes("lacking", v1alpha1.ConditionIdentitiesKnown, "False/ClusterNotAnswering")
 	w.Expect(w.message("lacking", v1alpha1.ConditionIdentitiesKnown)).To(HaveSuffix("creating a TokenReview: it may not"))
 	w.becomes("lacking", v1alpha1.ConditionReady, "True/Ready")
 	w.Eventually(w.told("lacking")).Should(ContainElement("Warning/ClusterNotAnswering"))
 
 	proxy.finds(configv1alpha1.StoreReport{Failing: true})
-	askAtOnce(3)
+	askAtOnce(3 * time.Hour)
 	w.becomes("lacking", v1alpha1.ConditionReady, "False/BucketNotReachable")
 	w.Expect(w.message("lacking", v1alpha1.ConditionReady)).To(ContainSubstring("pushes are refused"))
 
 	proxy.finds(configv1alpha1.StoreReport{})
 	proxy.identifies("")
-	askAtOnce(4)
+	askAtOnce(4 * time.Hour)
 	w.becomes("lacking", v1alpha1.ConditionIdentitiesKnown, "True/ClusterAnswering")
 	w.becomes("lacking", v1alpha1.ConditionReady, "True/Ready")
 }

@@ -117,8 +117,8 @@ func TestMatrix(t *testing.T) {
 		has    func(*cell) bool
 	}{
 		{-1, func(c *cell) bool { return c.waits }},
-		{parallelLarge, func(c *cell) bool { return !c.waits && c.row.large > 0 }},
-		{parallel, func(c *cell) bool { return !c.waits && c.row.large == 0 }},
+		{parallelLarge, func(c *cell) bool { return !c.waits && c.large > 0 }},
+		{parallel, func(c *cell) bool { return !c.waits && c.large == 0 }},
 	} {
 		all.Go(func() error {
 			var tried errgroup.Group
