@@ -57,6 +57,28 @@ func TestClientsOfARegistryAreSentToTheBucketWhereThatIsWanted(t *testing.T) {
 	s.roundTrip(t, http.MethodHead, at+d.String(), nil, http.StatusOK)
 }
 
+// A mirror in another cluster fetches from the bucket what the registry sends it there for, and needs neither after that.
+func TestAMirrorFollowsARegistryToItsBucket(t *testing.T) {
+	server := bucketServer(t)
+	place := strings.Replace(storeInBucket(t, t.TempDir(), server.Endpoint()), "maxSize: 1Gi", "maxSize: 1Gi, redirects: true", 1)
+	registry := runLocalOn(t, place, "{anonymous: Push}")
+	image := randomImage(t)
+	must(t, remote.Write(registry.ref(t, "team/app:v1"), image, registry.as(authn.Anonymous)...))
+	mirror := &pushed{running: run(t, "http://"+registry.RegistryAddr().String(), t.TempDir()), transport: registry.transport}
+	pull := func() {
+		got, err := remote.Image(mirror.ref(t, "team/app:v1"), mirror.as(authn.Anonymous)...)
+		must(t, err)
+		must(t, validate.Image(got))
+		wantSame(t, image, got)
+	}
+	pull()
+	registry.transport.CloseIdleConnections()
+	registry.stop()
+	must(t, <-registry.ended)
+	must(t, server.Stop())
+	pull()
+}
+
 func TestARegistryInABucketSaysHowLongChunksShouldBe(t *testing.T) {
 	server := bucketServer(t)
 	defer func() { must(t, server.Stop()) }()
