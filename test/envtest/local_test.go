@@ -92,7 +92,9 @@ func TestARegistryTellsWhatItCannotDo(t *testing.T) {
 		hub.Spec.Access.Kubernetes = &v1alpha1.KubernetesAccess{}
 	}))
 	askAtOnce := func(expire time.Duration) { // a changed hub's Pods are asked until they have the change in force
-		w.change("lacking", func(hub *v1alpha1.RegistryHub) { hub.Spec.Local.UploadsExpireAfter = &metav1.Duration{Duration: expire} })
+		w.change("lacking", func(hub *v1alpha1.RegistryHub) {
+			hub.Spec.Local.UploadsExpireAfter = &metav1.Duration{Duration: expire}
+		})
 	}
 	w.ready("lacking")
 	w.becomes("lacking", v1alpha1.ConditionIdentitiesKnown, "True/ClusterAnswering")
