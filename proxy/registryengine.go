@@ -98,7 +98,7 @@ func (e *registryEngine) configure(cfg *config.ProxyConfiguration) error {
 		e.guard.policy.Store(policy) // those of the cluster are nobody, and everybody else goes on
 		return fmt.Errorf("local.access.kubernetes: %w", err)
 	}
-	if identities != nil {
+	if identities != nil { // a nil *kube.Cluster would be an Identities that is not nil
 		policy.Identities = identities
 	}
 	immutable, err := cfg.Local.CompileImmutableTags("local.immutableTags")

@@ -41,22 +41,6 @@ func gateClosed(c metav1.Condition) hubEvent {
 	return hubEvent{kind: corev1.EventTypeWarning, reason: c.Reason, action: "Wait", note: c.Message}
 }
 
-func upstreamsDown(c metav1.Condition) hubEvent {
-	return hubEvent{kind: corev1.EventTypeWarning, reason: c.Reason, action: "ServeFromCache", note: c.Message}
-}
-
-func upstreamsBack(c metav1.Condition) hubEvent {
-	return hubEvent{kind: corev1.EventTypeNormal, reason: c.Reason, action: "Serve", note: c.Message}
-}
-
-func identitiesUnknown(c metav1.Condition) hubEvent {
-	return hubEvent{kind: corev1.EventTypeWarning, reason: c.Reason, action: "Refuse", note: c.Message}
-}
-
-func identitiesBack(c metav1.Condition) hubEvent {
-	return hubEvent{kind: corev1.EventTypeNormal, reason: c.Reason, action: "Serve", note: c.Message}
-}
-
 func withdrawing(c metav1.Condition) hubEvent {
 	return hubEvent{kind: corev1.EventTypeNormal, reason: c.Reason, action: "Withdraw", note: c.Message}
 }
@@ -97,9 +81,9 @@ func transition(is metav1.Condition, earlier *metav1.Condition) []hubEvent {
 	case v1alpha1.ConditionStalled:
 		return []hubEvent{stalled(is)}
 	case v1alpha1.ConditionUpstreamReachable:
-		return reachability(is, earlier)
+		return comesAndGoes(is, earlier, "ServeFromCache")
 	case v1alpha1.ConditionIdentitiesKnown:
-		return knowledge(is, earlier)
+		return comesAndGoes(is, earlier, "Refuse")
 	case v1alpha1.ConditionSuspended:
 		return []hubEvent{suspended(is)}
 	}
@@ -121,24 +105,14 @@ func readiness(is metav1.Condition, earlier *metav1.Condition) []hubEvent {
 	return nil
 }
 
-// reachability tells of upstreams that are down, and that they are back; that one answers which was not asked before is nothing.
-func reachability(is metav1.Condition, earlier *metav1.Condition) []hubEvent {
+// comesAndGoes tells of trouble that gates nothing, with what is done meanwhile, and that it is over; that there is none at first
+// is nothing.
+func comesAndGoes(is metav1.Condition, earlier *metav1.Condition, meanwhile string) []hubEvent {
 	switch {
 	case is.Status == metav1.ConditionFalse:
-		return []hubEvent{upstreamsDown(is)}
+		return []hubEvent{{kind: corev1.EventTypeWarning, reason: is.Reason, action: meanwhile, note: is.Message}}
 	case earlier != nil:
-		return []hubEvent{upstreamsBack(is)}
-	}
-	return nil
-}
-
-// knowledge tells that tokens of the cluster let nobody in any more, and that they do again.
-func knowledge(is metav1.Condition, earlier *metav1.Condition) []hubEvent {
-	switch {
-	case is.Status == metav1.ConditionFalse:
-		return []hubEvent{identitiesUnknown(is)}
-	case earlier != nil:
-		return []hubEvent{identitiesBack(is)}
+		return []hubEvent{{kind: corev1.EventTypeNormal, reason: is.Reason, action: "Serve", note: is.Message}}
 	}
 	return nil
 }

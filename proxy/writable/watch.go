@@ -107,7 +107,7 @@ func (w *Watch) found(err error) {
 	w.Metrics.Writable(!fails)
 	switch {
 	case fails && !failed:
-		w.Logger.Error(err, "store cannot be written: what it holds is served, the rest streams through uncached", "hub", w.Hub)
+		w.Logger.Error(err, "store cannot be written: what it holds is served, and nothing new is kept", "hub", w.Hub)
 	case failed && !fails:
 		w.Logger.Info("store can be written again", "hub", w.Hub)
 	}

@@ -19,18 +19,7 @@ import (
 )
 
 // identitiesManifest is a registry whose users are those of the cluster alone.
-const identitiesManifest = `apiVersion: registryhub.io/v1alpha1
-kind: RegistryHub
-metadata: {name: %[1]s}
-spec:
-  hosts: [%[2]s]
-  mode: Local
-  local: {}
-  access: {kubernetes: {}}
-  storage:
-    type: PersistentVolumeClaim
-    persistentVolumeClaim: {size: 100Mi}
-`
+var identitiesManifest = strings.Replace(localManifest, "htpasswdSecretRef: {name: e2e-users}", "kubernetes: {}", 1)
 
 // TestAPodRunsWhatAServiceAccountPushed follows docs/guides/registry.md: its ServiceAccount and rights, kubectl create token,
 // skopeo login.
