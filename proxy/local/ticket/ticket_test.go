@@ -68,6 +68,7 @@ func TestATicketIsGoodForNothingElse(t *testing.T) {
 		"what was made longer":            {keys(t, "a"), place, text + "AAAA", now},
 		"nothing":                         {keys(t, "a"), place, "", now},
 		"what is no base64":               {keys(t, "a"), place, strings.Repeat("!", len(text)), now},
+		"base64 with the end of a line":   {keys(t, "a"), place, text[:17] + "\r\n" + text[17:], now},
 		"base64 with bits that count not": {keys(t, "a"), place, text[:len(text)-1] + string(text[len(text)-1]+1), now},
 	}
 	for name, tc := range tests {
@@ -92,7 +93,7 @@ func TestKeysAreRefusedThatCanBeGuessed(t *testing.T) {
 func FuzzCheck(f *testing.F) {
 	k := keys(f, "a")
 	valid := k.Sign(place, issued)
-	for _, seed := range []string{"", "AAAA", valid, valid[1:], strings.Repeat("A", len(valid))} {
+	for _, seed := range []string{"", "AAAA", valid, valid[1:], valid + "\n", strings.Repeat("A", len(valid))} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
