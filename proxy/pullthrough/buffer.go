@@ -6,7 +6,7 @@ const (
 	// smallBuffer is what a transfer holds in memory: more than a TLS record, and little enough for hundreds of transfers.
 	smallBuffer = 32 << 10
 	// largeBuffer is what one holds whose upstream is so fast that each system call finds a small one filled.
-	largeBuffer = 128 << 10
+	largeBuffer = 256 << 10
 	// growAfter is how many bytes fill small buffers, and nothing but filled ones, before a large one takes their place.
 	growAfter = 8 * smallBuffer
 	// maxLarge bounds the large ones, over all transfers.
