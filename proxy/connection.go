@@ -18,6 +18,7 @@ type connection struct {
 	stalled time.Duration
 	onStall func()
 	onClose func()
+	turn    turn
 	// until is when writes end whatever was taken, in nanoseconds of the Unix epoch; 0 is never.
 	until atomic.Int64
 
@@ -104,6 +105,7 @@ func (c *connection) writeNow(p []byte) (written int, err error) {
 	err = c.whileTaken(func() (int64, error) {
 		n, err := c.TCPConn.Write(p[written:])
 		written += n
+		c.turn.took(int64(n))
 		return int64(n), err
 	})
 	return written, err
@@ -114,11 +116,25 @@ func (c *connection) ReadFrom(r io.Reader) (written int64, err error) {
 	if err := c.release(); err != nil {
 		return 0, err
 	}
-	part, _ := r.(*io.LimitedReader)
-	file, ok := fileOf(part)
+	whole, _ := r.(*io.LimitedReader)
+	file, ok := fileOf(whole)
 	if !ok {
 		return io.Copy(struct{ io.Writer }{c}, r)
 	}
+	for more := true; more && err == nil; {
+		part := &io.LimitedReader{R: file, N: min(whole.N, c.turn.left())}
+		var n int64
+		n, err = c.send(file, part)
+		written += n
+		whole.N -= n
+		more = part.N == 0 && whole.N > 0 // else the file has ended
+		c.turn.took(n)
+	}
+	return written, err
+}
+
+// send has the kernel send a part of a file.
+func (c *connection) send(file *os.File, part *io.LimitedReader) (written int64, err error) {
 	err = c.whileTaken(func() (int64, error) {
 		before := part.N
 		n, err := c.TCPConn.ReadFrom(part)

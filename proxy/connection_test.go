@@ -24,7 +24,7 @@ func pair(t *testing.T, stalled time.Duration) (*connection, net.Conn) {
 	must(t, err)
 	accepted, err := l.Accept()
 	must(t, err)
-	c := &connection{TCPConn: accepted.(*net.TCPConn), stalled: stalled, onStall: func() {}, onClose: func() {}}
+	c := &connection{TCPConn: accepted.(*net.TCPConn), turn: turn{of: &turns{}}, stalled: stalled, onStall: func() {}, onClose: func() {}}
 	must(t, c.SetWriteBuffer(64<<10))
 	t.Cleanup(func() {
 		_ = c.Close()
@@ -124,6 +124,13 @@ func TestNothingIsLostOrDoubledWhenASendIsTakenUp(t *testing.T) {
 			}
 		},
 	}
+	sends["a file, among many"] = func(t *testing.T, c *connection) error {
+		t.Helper()
+		for range 1000 {
+			c.turn.of.begin()
+		}
+		return sends["a file"](t, c)
+	}
 	for name, send := range sends {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -150,6 +157,28 @@ func TestNothingIsLostOrDoubledWhenASendIsTakenUp(t *testing.T) {
 				t.Errorf("%d bytes came that are not the %d that were sent", got.Len(), len(content))
 			}
 		})
+	}
+}
+
+// A file can be cut while it is sent.
+func TestASendEndsWhereTheFileEnds(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "file")
+	must(t, os.WriteFile(path, make([]byte, 3*leastTurn/2), 0o600))
+	file, err := os.Open(path)
+	must(t, err)
+	defer file.Close()
+	for _, others := range []int{0, 1000} {
+		c, client := pair(t, time.Hour)
+		for range others {
+			c.turn.of.begin()
+		}
+		go func() { _, _ = io.Copy(io.Discard, client) }()
+		_, err = file.Seek(0, io.SeekStart)
+		must(t, err)
+		if n, err := c.ReadFrom(&io.LimitedReader{R: file, N: 1 << 20}); n != 3*leastTurn/2 || err != nil {
+			t.Errorf("among %d others %d bytes were sent, and then %v; want %d, and no error", others, n, err, 3*leastTurn/2)
+		}
 	}
 }
 

@@ -68,6 +68,8 @@ func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.told.TurnedAway("requests")
 		distspec.WriteError(w, r, errBusy)
 	case connected:
+		c.turn.of.begin()
+		defer c.turn.of.end()
 		answer := &gathered{ResponseWriter: w, connection: c, method: r.Method}
 		e.next.ServeHTTP(answer, r)
 		answer.end()

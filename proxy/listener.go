@@ -67,6 +67,7 @@ type connections struct {
 	limits Limits
 	told   gatekeeper
 	open   atomic.Int64
+	turns  turns
 }
 
 // Accept implements net.Listener. It accepts whatever comes, so that nobody waits in the kernel's queue for an answer that
@@ -80,7 +81,7 @@ func (l *connections) Accept() (net.Conn, error) {
 		tcp, _ := accepted.(*net.TCPConn) // which is all that listening on "tcp" gives
 		over := l.count(1) - int64(l.limits.Connections)
 		c := &connection{
-			TCPConn: tcp, surplus: over > 0, stalled: l.limits.Stalled, onStall: l.told.Stalled,
+			TCPConn: tcp, turn: turn{of: &l.turns}, surplus: over > 0, stalled: l.limits.Stalled, onStall: l.told.Stalled,
 			onClose: sync.OnceFunc(func() { l.count(-1) }),
 		}
 		if c.surplus {
