@@ -51,7 +51,7 @@ func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.StringVar(&o.only, "only", "", "families to measure, separated by commas (default: all)")
 	flags.IntVar(&o.rounds, "runs", 3, "how often each case is measured")
-	flags.DurationVar(&o.lasts, "for", time.Second, "how long a load lasts that has no end of its own")
+	flags.DurationVar(&o.lasts, "for", 4*time.Second, "how long a load lasts that has no end of its own")
 	flags.BoolVar(&o.list, "list", false, "print the families and their cases")
 	if err := flags.Parse(args); err != nil {
 		return err

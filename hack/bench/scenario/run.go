@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/registryhub/registryhub/hack/bench/contender"
@@ -130,6 +131,7 @@ func (b *Bench) once(ctx context.Context, f Family, c Case, name string, server 
 	if err := b.Upstream.Set(ctx, c.Speed); err != nil {
 		return nil, err
 	}
+	syscall.Sync() // what others have written is no longer under way to the disk
 	if figures, err = c.Measure(ctx, b, server.Server); err != nil {
 		return nil, err
 	}
