@@ -35,7 +35,7 @@ func prepare(ctx context.Context, provider *assets.Store) (machine, error) {
 	if m.programs.Nginx, err = provider.Nginx(ctx); err != nil {
 		return m, err
 	}
-	m.report = report.Machine{Cores: runtime.NumCPU(), Processor: processor(), Versions: map[string]string{
+	m.report = report.Machine{Cores: runtime.NumCPU(), Versions: map[string]string{
 		contender.Ours:         said(ctx, provider.Root, "git", "describe", "--tags", "--always", "--dirty"),
 		contender.Distribution: lastWord(said(ctx, "", m.programs.Distribution, "--version")),
 		"nginx":                strings.TrimPrefix(lastWord(said(ctx, "", m.programs.Nginx, "-v")), "nginx/"),
@@ -96,9 +96,12 @@ func names() []string {
 	return all
 }
 
-// record adds results to those of earlier runs, and writes the document from all of them.
+// record adds results to those of earlier runs, which may be of other machines, and writes the document from all of them.
 func record(provider *assets.Store, m report.Machine, results []report.Result) error {
-	kept := filepath.Join(provider.Cache, "bench", "results.json")
+	kept := filepath.Join(provider.Root, "hack", "bench", "results.json")
+	for i := range results {
+		results[i].Processor = processor()
+	}
 	all, err := report.Merge(kept, names(), results)
 	if err != nil {
 		return err

@@ -43,12 +43,14 @@ type Row struct {
 
 // Result of one case.
 type Result struct {
-	Family  string    `json:"family"`
-	Name    string    `json:"name"`
-	Title   string    `json:"title"`
-	Version string    `json:"version"`
-	At      time.Time `json:"at"`
-	Runs    int       `json:"runs"`
+	Family  string `json:"family"`
+	Name    string `json:"name"`
+	Title   string `json:"title"`
+	Version string `json:"version"`
+	// Processor that it was measured on.
+	Processor string    `json:"processor"`
+	At        time.Time `json:"at"`
+	Runs      int       `json:"runs"`
 	// Of says what the rows are. Default: contenders.
 	Of      string   `json:"of,omitempty"`
 	Columns []Column `json:"columns"`

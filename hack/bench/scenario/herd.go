@@ -26,7 +26,7 @@ func herd() Family {
 	return Family{
 		Name: "herd", Title: "100 clients, one cold image", Contenders: []string{contender.Ours, contender.ProxyCache, contender.Distribution},
 		Cases: []Case{{
-			Name: "herd-100", Title: "100 clients, one cold image", Rounds: 3, Speed: origin.Speed{Rate: 125e6},
+			Name: "herd-100", Title: "100 clients, one cold image", Rounds: 5, Speed: origin.Speed{Rate: 125e6},
 			Measure: stampede,
 			Columns: []report.Column{
 				{Title: "last client", Metric: total, Unit: report.Milliseconds},
