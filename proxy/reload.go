@@ -37,7 +37,8 @@ func (s *Server) Reload() {
 }
 
 // reload takes the configuration file into force if it is another one, or refuses it and keeps what is in force: a
-// cache that goes on as it was is better than none. But an error in who may pull closes the hub.
+// cache that goes on as it was is better than none. But an error in who may pull closes the hub. It is reported last: who
+// waits for the report finds the metrics as it says.
 func (s *Server) reload() {
 	next, err := load(s.follower.File)
 	before := s.report.Load()
@@ -54,10 +55,10 @@ func (s *Server) reload() {
 		s.refuse(before, &config.RefusedConfiguration{Hash: next.hash, Reason: bounded(err.Error())})
 	default:
 		s.inForce = next
-		s.report.Store(&config.ProxyReport{InForce: next.hash})
 		s.figures.Build(s.version, next.hash)
 		s.figures.Reloaded(true)
 		s.logger.Info("configuration taken into force", "hub", next.Hub, "configHash", next.hash)
+		s.report.Store(&config.ProxyReport{InForce: next.hash})
 	}
 }
 
@@ -93,9 +94,9 @@ func (s *Server) take(next loaded) error {
 // agree notes that the file is what is in force, which it may not have been before.
 func (s *Server) agree(before *config.ProxyReport) {
 	if before.Refused != nil {
-		s.report.Store(&config.ProxyReport{InForce: before.InForce})
 		s.figures.ConfigInForce()
 		s.logger.Info("configuration is the one in force again", "hub", s.inForce.Hub, "configHash", before.InForce)
+		s.report.Store(&config.ProxyReport{InForce: before.InForce})
 	}
 }
 
@@ -104,10 +105,10 @@ func (s *Server) refuse(before *config.ProxyReport, refused *config.RefusedConfi
 	if before.Refused != nil && *before.Refused == *refused {
 		return
 	}
-	s.report.Store(&config.ProxyReport{InForce: before.InForce, Refused: refused})
 	s.figures.Reloaded(false)
 	s.logger.Info("configuration refused: the one before stays in force", "hub", s.inForce.Hub, "configHash", before.InForce,
 		"refusedConfigHash", refused.Hash, "reason", refused.Reason)
+	s.report.Store(&config.ProxyReport{InForce: before.InForce, Refused: refused})
 }
 
 func bounded(reason string) string {
