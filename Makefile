@@ -60,7 +60,7 @@ test-long: ## What takes longer than a person waits: all faults, 200 kills, a mi
 ##@ Measuring
 
 .PHONY: bench
-bench: ## Measure the proxy beside distribution and nginx (twenty minutes), and write docs/benchmarks.md.
+bench: ## Measure the proxy beside distribution and nginx (forty-five minutes), and write docs/benchmarks.md.
 	go run ./hack/bench
 
 ##@ Checks
