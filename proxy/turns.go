@@ -34,8 +34,8 @@ type turn struct {
 	sent int64
 }
 
-// left is what may go out before it ends.
-func (t *turn) left() int64 { return max(1, t.of.share()-t.sent) }
+// left is what may go out before it ends, or somewhat more than that rather than a few bytes.
+func (t *turn) left() int64 { return max(t.of.share()-t.sent, leastTurn) }
 
 // took lets others have theirs when it has ended.
 func (t *turn) took(n int64) {

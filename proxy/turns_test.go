@@ -38,8 +38,8 @@ func TestOthersHaveTheirTurnWhenOneHasHadItsOwn(t *testing.T) {
 	var other sync.WaitGroup
 	other.Go(func() { had.Store(true) })
 	one.took(roundOfTurns - 1)
-	if one.left() != 1 {
-		t.Errorf("shortly before a turn ends %d bytes are left, want 1", one.left())
+	if one.left() != leastTurn {
+		t.Errorf("shortly before a turn ends %d bytes are left, want %d", one.left(), leastTurn)
 	}
 	one.took(1)
 	if !had.Load() || one.left() != roundOfTurns {

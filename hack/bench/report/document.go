@@ -26,10 +26,11 @@ on the same processors, so that throughput is shared with them; CPU is that of t
 their clocks.
 
 Runs are interleaved, one contender after the other and then all again; the figures are medians. Nothing of a contender before is
-still to be written to the disk when one begins, and of what needs fresh memory there was a round before those that count. Loads repeat one request over kept connections, for four seconds: in the first of
-them many clients that begin at once ask nginx for the same pages at the same time, and it sends them faster than it does
-later (64 clients of large blobs: RegistryHub has 0.75 to 0.85 of its throughput in that second). Pulls do as containerd does: the tag by HEAD, the manifest by digest, three blobs at once,
-a connection each. Absolute figures are those of a machine: look at the ratios. Peak memory is the sum of VmHWM of a
+still to be written to the disk when one begins, and of what needs fresh memory there was a round before those that count. Loads
+repeat one request over kept connections, for four seconds: in the first of them many clients that begin at once ask nginx for
+the same pages at the same time, and it sends them faster than it does later (64 clients of large blobs: RegistryHub has 0.75 to
+0.85 of its throughput in that second, as --only hits --for 1s shows). Pulls do as containerd does: the tag by HEAD, the manifest
+by digest, three blobs at once, a connection each. Absolute figures are those of a machine: look at the ratios. Peak memory is the sum of VmHWM of a
 server's processes, which counts what nginx's workers share for each of them; it only grows while cases share a server.
 
 Over TLS a server reads, encrypts and writes what the kernel sends by itself without it. Of our proxy's time about a third goes
@@ -42,8 +43,8 @@ client can have all of such a cold blob in 1.3 times that, and about twice is th
 longer than through proxy_cache, which verifies nothing: clients, upstream and proxy share two processors, and hashing alone takes
 as much of them as proxy_cache in all.
 
-What kill -9 costs a fill is what the upstream sends while the kernel takes the process down, about 6 ms here: 1.02 times the blob at
-125 MB/s over all connections, 1.04 at 250, and 1.05 to 1.08 at the 500 MB/s that are measured. Nothing that was written is lost.
+What kill -9 costs a fill is what the upstream sends until the kernel has taken the process down: at the 500 MB/s that come here over
+all connections some MiB for each kill. Nothing that was written is lost.
 
 Pushes are a POST and a PUT for each blob, none of which the registry has. Ours hashes a blob, syncs it and the folder that
 names it, and answers then. Of the clients' own hashing nothing is counted: digests are known beforehand. 32 clients with
