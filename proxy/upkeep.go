@@ -10,6 +10,7 @@ import (
 	config "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/proxy/census"
 	"github.com/registryhub/registryhub/proxy/evict"
+	"github.com/registryhub/registryhub/proxy/evict/forget"
 	"github.com/registryhub/registryhub/proxy/evict/sweep"
 	"github.com/registryhub/registryhub/proxy/metrics"
 	"github.com/registryhub/registryhub/proxy/scrub"
@@ -21,6 +22,7 @@ import (
 type upkeep struct {
 	measurer store.Measurer
 	sweeper  *sweep.Sweeper
+	forgets  *forget.Forgetter
 	watch    *writable.Watch
 	scrubber *scrub.Scrubber
 	census   *census.Census
@@ -33,6 +35,9 @@ func newUpkeep(whole *config.ProxyConfiguration, content store.Store, logger log
 	u.measurer, _ = content.(store.Measurer)
 	if s, ok := content.(store.Evictable); ok && whole.Local == nil {
 		u.sweeper = sweep.New(sweep.Options{Hub: hub, Store: s, Policy: policy(cfg.Eviction), Logger: logger, Metrics: figures})
+	}
+	if s, ok := content.(store.Forgetful); ok && u.sweeper != nil {
+		u.forgets = forget.New(forget.Options{Hub: hub, Store: s, Short: u.sweeper.Short, Logger: logger, Metrics: figures})
 	}
 	if s, ok := content.(store.Prober); ok {
 		u.watch = writable.New(writable.Options{Hub: hub, Store: s, Logger: logger, Metrics: figures})
@@ -102,6 +107,9 @@ func (u *upkeep) run(ctx context.Context) {
 	defer running.Wait()
 	if u.sweeper != nil {
 		running.Go(func() { u.sweeper.Run(ctx) })
+	}
+	if u.forgets != nil {
+		running.Go(func() { u.forgets.Run(ctx) })
 	}
 	if u.watch != nil {
 		running.Go(func() { u.watch.Run(ctx) })

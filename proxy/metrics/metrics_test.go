@@ -31,6 +31,7 @@ func touched() (*metrics.Metrics, *prometheus.Registry) {
 	m.Stalled()
 	m.Space(100, 90, 10, 9)
 	m.Evicted("idle", 2, 30, time.Unix(1000, 0))
+	m.Forgotten(5)
 	m.Elected(true)
 	m.UpstreamUp("hub", true)
 	m.UpstreamUp("other", false)
@@ -70,6 +71,7 @@ func TestValues(t *testing.T) {
 		"registryhub_proxy_store_capacity_inodes":                10,
 		"registryhub_proxy_store_used_inodes":                    9,
 		"registryhub_proxy_evicted_objects_total":                2,
+		"registryhub_proxy_forgotten_names_total":                5,
 		"registryhub_proxy_evicted_bytes_total":                  30,
 		"registryhub_proxy_config_reloads_total":                 2,
 		"registryhub_proxy_config_reload_failed":                 1,

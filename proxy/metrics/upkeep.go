@@ -19,6 +19,7 @@ type upkeep struct {
 	damaged         *prometheus.CounterVec
 	scrubbedObjects prometheus.Counter
 	scrubbedBytes   prometheus.Counter
+	forgotten       prometheus.Counter
 }
 
 func newUpkeep() upkeep {
@@ -27,6 +28,7 @@ func newUpkeep() upkeep {
 		damaged:         counters("damaged_objects_total", "Objects found damaged and put aside, by how they were found (asked, scrubbed).", "found"),
 		scrubbedObjects: counter("scrubbed_objects_total", "Objects whose bytes were hashed again, those found damaged included."),
 		scrubbedBytes:   counter("scrubbed_bytes_total", "Bytes of objects that were hashed again."),
+		forgotten:       counter("forgotten_names_total", "Links and tags removed from the store because they led to nothing that it has."),
 	}
 	for _, found := range []Found{Asked, Scrubbed} {
 		u.damaged.WithLabelValues(string(found)) // 0 is a figure too: an increase of what was never there is none
@@ -35,7 +37,7 @@ func newUpkeep() upkeep {
 }
 
 func (u upkeep) collectors() []prometheus.Collector {
-	return []prometheus.Collector{u.writable, u.damaged, u.scrubbedObjects, u.scrubbedBytes}
+	return []prometheus.Collector{u.writable, u.damaged, u.scrubbedObjects, u.scrubbedBytes, u.forgotten}
 }
 
 // Writable tells whether the store can be written.
@@ -51,3 +53,6 @@ func (m *Metrics) Scrubbed(bytes int64) {
 	m.upkeep.scrubbedObjects.Inc()
 	m.upkeep.scrubbedBytes.Add(float64(bytes))
 }
+
+// Forgotten counts links and tags that were removed from the store because they led to nothing.
+func (m *Metrics) Forgotten(names int64) { m.upkeep.forgotten.Add(float64(names)) }

@@ -12,12 +12,6 @@ import (
 	"github.com/registryhub/registryhub/proxy/store"
 )
 
-// listsBelow is put behind a repository's name to make the shelf of its lists: no repository of a client's can have
-// that name, so that a list is never served as a manifest, by whatever tag or digest. The document is an object under
-// its digest, and the list's name leads to it as a tag would, so that both are evicted and survive a restart like
-// anything else.
-const listsBelow = "/_lists"
-
 // list is what an upstream answered when it was asked for one.
 type list struct {
 	document []byte
@@ -27,11 +21,12 @@ type list struct {
 	upstream, effective string
 }
 
-// namedList is a list of the query's repository.
+// namedList is a list of the query's repository. The document is an object under its digest, and the list's name leads to it
+// as a tag would, so that both are evicted and survive a restart like anything else.
 func (m *Mirror) namedList(q query, name string, belief rules.Belief, fetch func(context.Context, query) (list, error)) named {
 	return named{
 		query: q, name: name, belief: belief, unknown: nameUnknown,
-		shelf: store.Repository{Host: q.repository.Host, Name: q.repository.Name + listsBelow},
+		shelf: q.repository.Lists(),
 		renew: func(ctx context.Context, n named, _ known) (manifest, error) {
 			got, err := fetch(ctx, n.query)
 			if err != nil {

@@ -41,6 +41,7 @@ var arrows = []struct {
 	{"proxy/store/s3store", []string{"proxy/secretfile", "proxy/store"}},
 	{"proxy/store", nil},
 	{"proxy/evict/sweep", []string{"proxy/evict", "proxy/metrics", "proxy/store"}},
+	{"proxy/evict/forget", []string{"proxy/metrics", "proxy/store"}},
 	{"proxy/evict", []string{"proxy/store"}},
 	{"proxy/census", []string{"proxy/store"}},
 	{"proxy/scrub", []string{"proxy/metrics", "proxy/store"}},
@@ -89,7 +90,7 @@ var pure = []string{
 }
 
 // loops lie below the pure package whose decisions they apply, and are not pure.
-var loops = []string{"proxy/evict/sweep"}
+var loops = []string{"proxy/evict/sweep", "proxy/evict/forget"}
 
 var impure = []string{"os", "os/exec", "io/ioutil", "syscall", "log", "log/slog", "net/http/httptest"}
 

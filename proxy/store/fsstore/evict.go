@@ -49,17 +49,22 @@ func (s *Store) Remove(_ context.Context, d digest.Digest, unusedSince time.Time
 	return nil
 }
 
-// removeUnused removes a file that was not touched. Who opened it before has the file still. It is put aside before it is
-// looked at for good: who touches it by its name has done so by then, and is seen, or finds no file.
+// removeUnused removes a file that was not touched. Who opened it before has the file still.
 func (s *Store) removeUnused(path string, unusedSince time.Time) error {
-	if err := usedSince(path, unusedSince); err != nil {
+	return s.removeUnless(path, func(path string) error { return usedSince(path, unusedSince) })
+}
+
+// removeUnless removes a file that keep has no error for. It is put aside before keep looks at it for good: who touches it by
+// its name has done so by then, and is seen, or finds no file.
+func (s *Store) removeUnless(path string, keep func(path string) error) error {
+	if err := keep(path); err != nil {
 		return err
 	}
 	aside := filepath.Join(s.root, "tmp", "w-"+rand.Text())
 	if err := os.Rename(path, aside); err != nil {
 		return err
 	}
-	if err := usedSince(aside, unusedSince); err != nil {
+	if err := keep(aside); err != nil {
 		back := os.Link(aside, path)
 		if errors.Is(back, fs.ErrExist) {
 			back = nil // it was made anew

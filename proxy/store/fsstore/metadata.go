@@ -18,7 +18,8 @@ import (
 // syncsAtOnce bounds the links that are written beside each other: a journal commits their syncs together.
 const syncsAtOnce = 8
 
-// Link implements store.Links. A link that is there already in the same words is not written again.
+// Link implements store.Links. A link that is there already in the same words is not written again, but is not forgotten as
+// an old one either.
 func (s *Store) Link(ctx context.Context, r store.Repository, links ...store.Link) error {
 	var group errgroup.Group
 	group.SetLimit(syncsAtOnce)
@@ -27,10 +28,10 @@ func (s *Store) Link(ctx context.Context, r store.Repository, links ...store.Lin
 		if err := link.Digest.Validate(); err != nil {
 			return fmt.Errorf("linking in %s/%s: %w", r.Host, r.Name, err)
 		}
-		if known, err := s.Linked(ctx, r, link.Digest); err == nil && known == link {
+		path := s.linkPath(r, link.Digest)
+		if known, err := s.Linked(ctx, r, link.Digest); err == nil && known == link && touchNow(path) == nil {
 			continue
 		}
-		path := s.linkPath(r, link.Digest)
 		dirs[filepath.Dir(path)] = true
 		group.Go(func() error { return s.writeJSON(path, link) })
 	}
@@ -88,11 +89,11 @@ func (s *Store) SetTag(_ context.Context, r store.Repository, tag string, entry 
 func (s *Store) DeleteTag(_ context.Context, r store.Repository, tag string) error {
 	path := s.tagPath(r, tag)
 	err := os.Remove(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
 	if err == nil {
 		err = syncDir(filepath.Dir(path))
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("forgetting %s/%s:%s: %w", r.Host, r.Name, tag, typed(err))
@@ -100,15 +101,22 @@ func (s *Store) DeleteTag(_ context.Context, r store.Repository, tag string) err
 	return nil
 }
 
+// writeJSON writes a file. Its directory may be removed before the file is in it, having been empty for long; one that was made
+// lately is not.
 func (s *Store) writeJSON(path string, value any) error {
 	data, err := json.Marshal(value)
 	if err != nil {
 		return err
 	}
-	if err := ensureDir(filepath.Dir(path)); err != nil {
-		return err
+	for range 2 {
+		if err = ensureDir(filepath.Dir(path)); err == nil {
+			err = s.writeFile(path, data)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
 	}
-	return s.writeFile(path, data)
+	return err
 }
 
 // readJSON takes a file that cannot be read as JSON for one that is not there: it is written anew.

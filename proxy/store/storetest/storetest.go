@@ -16,8 +16,8 @@ import (
 // earlier one is still there.
 type Opener func() store.Store
 
-// Run runs the suite; newPlace returns an Opener for an empty place. A store that is Evictable, Scrubbable, Shared or a
-// Registry runs those cases as well.
+// Run runs the suite; newPlace returns an Opener for an empty place. A store that is Evictable, Forgetful, Scrubbable,
+// Shared or a Registry runs those cases as well.
 func Run(t *testing.T, newPlace func(t *testing.T) Opener) {
 	cases := map[string]func(*testing.T, Opener){
 		"an object that was put is read back in sections":   testPut,
@@ -39,6 +39,9 @@ func Run(t *testing.T, newPlace func(t *testing.T) Opener) {
 	}
 	if _, ok := newPlace(t)().(store.Evictable); ok {
 		maps.Copy(cases, evictable)
+	}
+	if _, ok := newPlace(t)().(store.Forgetful); ok {
+		maps.Copy(cases, forgetful)
 	}
 	if _, ok := newPlace(t)().(store.Scrubbable); ok {
 		maps.Copy(cases, scrubbable)
