@@ -1,6 +1,7 @@
 package origin
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -99,3 +100,10 @@ func (a *Answer) Method() string { return a.request.Method }
 
 // Ranged reports whether a part of a blob was asked for.
 func (a *Answer) Ranged() bool { return a.request.Header.Get("Range") != "" }
+
+// span is what a body is of a blob.
+func (a *Answer) span() Span {
+	var first int64
+	_, _ = fmt.Sscanf(a.Header.Get("Content-Range"), "bytes %d-", &first) // a whole one has none
+	return Span{Start: first, End: first + int64(len(a.Body))}
+}

@@ -33,6 +33,7 @@ type Server struct {
 	mu    sync.Mutex
 	rules []*active
 	asked []string
+	spans []Span
 	conns map[net.Conn]struct{}
 	http  *http.Server
 	ended chan struct{}
@@ -137,6 +138,18 @@ func (s *Server) Asked(repository string) []string {
 	return asked
 }
 
+// Span is a part of a blob: its first byte, and the one behind its last.
+type Span struct{ Start, End int64 }
+
+// Spans are the parts of layers that were asked for since the last call, whatever has been sent of them.
+func (s *Server) Spans() []Span {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	spans := s.spans
+	s.spans = nil
+	return spans
+}
+
 // Sent is how many bytes of bodies have been sent.
 func (s *Server) Sent() int64 { return s.sent.Load() }
 
@@ -148,6 +161,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a := s.answer(r)
 	s.mu.Lock()
 	s.asked = append(s.asked, r.Method+" "+r.URL.Path)
+	if a.Kind == Layers && r.Method == http.MethodGet {
+		s.spans = append(s.spans, a.span())
+	}
 	var taken *Fault
 	for _, rule := range s.rules {
 		if rule.take(a) {
