@@ -20,7 +20,7 @@ demo: ## Bring up a real cluster on this box, pull through a hub, print what hap
 	go run ./hack/demo
 
 .PHONY: test
-test: test-unit test-envtest test-faults test-e2e ## Run every test; the end-to-end part needs root on Linux.
+test: test-unit test-fuzz test-envtest test-faults test-e2e ## Run every test; the end-to-end part needs root on Linux.
 
 ##@ Parts of the tests
 
@@ -28,6 +28,10 @@ test: test-unit test-envtest test-faults test-e2e ## Run every test; the end-to-
 test-unit: ## Unit tests of both modules, containerd's own parsers included, with the race detector.
 	go test -race ./...
 	cd test && go test -race ./alerts/... ./architecture/... $(CLIENTS) ./conformance/... ./gitops/... ./manifests/... ./oracles/... ./powerloss/... ./rights/...
+
+.PHONY: test-fuzz
+test-fuzz: ## Every parser of outside bytes with ten thousand inputs that nobody wrote.
+	hack/fuzz 10000x
 
 .PHONY: test-envtest
 test-envtest: ## The operator against a real kube-apiserver and etcd.
