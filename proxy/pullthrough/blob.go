@@ -23,6 +23,14 @@ type source struct {
 	digest     digest.Digest
 }
 
+// hosted is a blob as the upstreams of one host have it. What those of another do to theirs is nothing to it.
+type hosted struct {
+	host   string
+	digest digest.Digest
+}
+
+func (s source) hosted() hosted { return hosted{host: s.repository.Host, digest: s.digest} }
+
 // blobRequest is a request for a blob.
 type blobRequest struct {
 	source
@@ -124,7 +132,7 @@ func (m *Mirror) link(ctx context.Context, s source) {
 
 // serveCold serves a blob from the one transfer that brings it.
 func (m *Mirror) serveCold(ctx context.Context, b blobRequest) error {
-	if continues(b.r) && m.condemned.has(b.digest) {
+	if continues(b.r) && m.condemned.has(b.hosted()) {
 		return distspec.Unavailable(errCondemned)
 	}
 	for {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"sync"
 	"time"
-
-	"github.com/opencontainers/go-digest"
 )
 
 // errCondemned answers who asks for the rest of a blob that turned out wrong.
@@ -16,10 +14,10 @@ var errCondemned = errors.New("a transfer of this blob was thrown away: its byte
 // have.
 const condemnedFor = time.Minute
 
-// condemned are the digests that were lately found to be something else.
+// condemned are the blobs that were lately found to be something else.
 type condemned struct {
-	mu      sync.Mutex
-	digests map[digest.Digest]sentence
+	mu    sync.Mutex
+	blobs map[hosted]sentence
 }
 
 type sentence struct {
@@ -27,42 +25,42 @@ type sentence struct {
 	times int
 }
 
-func (c *condemned) add(d digest.Digest) {
+func (c *condemned) add(b hosted) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.digests == nil {
-		c.digests = map[digest.Digest]sentence{}
+	if c.blobs == nil {
+		c.blobs = map[hosted]sentence{}
 	}
-	for other, s := range c.digests {
+	for other, s := range c.blobs {
 		if time.Now().After(s.until) {
-			delete(c.digests, other)
+			delete(c.blobs, other)
 		}
 	}
-	c.digests[d] = sentence{until: time.Now().Add(condemnedFor), times: c.digests[d].times + 1}
+	c.blobs[b] = sentence{until: time.Now().Add(condemnedFor), times: c.blobs[b].times + 1}
 }
 
 // lift ends it, when the right bytes are there.
-func (c *condemned) lift(d digest.Digest) {
+func (c *condemned) lift(b hosted) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.digests, d)
+	delete(c.blobs, b)
 }
 
-func (c *condemned) has(d digest.Digest) bool { return c.times(d) > 0 }
+func (c *condemned) has(b hosted) bool { return c.times(b) > 0 }
 
-// times is how often a digest was condemned lately.
-func (c *condemned) times(d digest.Digest) int {
+// times is how often a blob was condemned lately.
+func (c *condemned) times(b hosted) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s := c.digests[d]; time.Now().Before(s.until) {
+	if s := c.blobs[b]; time.Now().Before(s.until) {
 		return s.times
 	}
 	return 0
 }
 
-// mismatched condemns a digest and says so.
+// mismatched condemns a blob and says so.
 func (m *Mirror) mismatched(s source, from string, err error) error {
-	m.condemned.add(s.digest)
+	m.condemned.add(s.hosted())
 	m.Metrics.Mismatch()
 	m.Logger.Info("transfer thrown away", "hub", m.Hub, "host", s.host.Name, "repository", s.repository.Name,
 		"upstream", from, "digest", s.digest.String(), "error", err.Error())

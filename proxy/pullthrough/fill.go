@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/opencontainers/go-digest"
-
 	"github.com/registryhub/registryhub/proxy/distspec"
 	"github.com/registryhub/registryhub/proxy/store"
 )
@@ -23,8 +21,9 @@ var (
 	errNotKept = errors.New("the store cannot take the blob")
 )
 
-// fill brings a blob into the store, once for all who want it. It belongs to the Mirror. Requests follow it, each at its
-// own place and its own pace, with a reader of the store's; what they see of it is below mu.
+// fill brings a blob into the store, once for all who want it of one host. It belongs to the Mirror. Requests follow it, each at
+// its own place and its own pace, with a reader of the store's; what they see of it is below mu. Of two hosts with the same
+// blob the first fills it, and the other streams it from its own upstreams meanwhile.
 type fill struct {
 	source source
 	// expected is the size that a manifest says, 0 where none does.
@@ -197,23 +196,23 @@ func (f *fill) asked(s source) bool {
 // fills are those under way.
 type fills struct {
 	mu     sync.Mutex
-	active map[digest.Digest]*fill
+	active map[hosted]*fill
 }
 
-// join returns the fill of a blob, begun now unless one was under way: then joined is true.
+// join returns the fill of a host's blob, begun now unless one was under way: then joined is true.
 func (fs *fills) join(m *Mirror, s source, expected int64) (f *fill, joined bool) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	if f, ok := fs.active[s.digest]; ok {
+	if f, ok := fs.active[s.hosted()]; ok {
 		return f, true
 	}
 	f = &fill{source: s, expected: expected, waiters: map[*waiter]struct{}{}, state: state{size: -1}}
-	fs.active[s.digest] = f
+	fs.active[s.hosted()] = f
 	m.Metrics.FillBegun()
 	m.work.run(func(ctx context.Context) {
 		err := m.admitted(ctx, f)
 		fs.mu.Lock()
-		delete(fs.active, s.digest)
+		delete(fs.active, s.hosted())
 		fs.mu.Unlock()
 		f.change(func() { f.ended, f.err = true, err })
 		m.Metrics.FillEnded()

@@ -227,7 +227,7 @@ func (w *filling) finish(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(w.mismatched(w.source, strings.Join(w.crew.upstreams, ","), err), w.partial.Discard())
 	}
-	w.condemned.lift(w.source.digest)
+	w.condemned.lift(w.source.hosted())
 	w.change(func() { w.released = true })
 	if w.confirmed {
 		w.link(ctx, w.source)

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"github.com/opencontainers/go-digest"
 
 	"github.com/registryhub/registryhub/proxy/metrics"
 	"github.com/registryhub/registryhub/proxy/store"
@@ -90,7 +89,7 @@ func New(options Options, initial Settings) (*Mirror, error) {
 	m := &Mirror{
 		Options: options, work: newBackground(), turns: make(chan struct{}, maxFills), lanes: make(chan struct{}, maxLanes), buffers: newBuffers(),
 	}
-	m.fills.active = map[digest.Digest]*fill{}
+	m.fills.active = map[hosted]*fill{}
 	if err := m.Configure(initial); err != nil {
 		return nil, err
 	}
