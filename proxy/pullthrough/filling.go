@@ -145,7 +145,7 @@ func (w *filling) firstTransfer() *transfer {
 	left := w.partial.Left()
 	start := left.From(0)
 	end := left.Next(start, -1)
-	if w.inSegments(w.expected) && (end < 0 || end > start+w.segments.Size) && start+w.segments.Size < w.expected {
+	if w.inSegments(w.expected) && (end < 0 || end-start > w.segments.Size) && w.expected-start > w.segments.Size {
 		end = start + w.segments.Size
 	}
 	t := w.newTransfer(w.source, start, end)
@@ -155,7 +155,7 @@ func (w *filling) firstTransfer() *transfer {
 
 // inSegments reports whether a blob of that size is worth several connections.
 func (w *filling) inSegments(size int64) bool {
-	return w.segments.Parallel > 1 && size >= 2*w.segments.Size
+	return w.segments.Parallel > 1 && size/2 >= w.segments.Size
 }
 
 // leftTooMuch reports whether an upstream says that the blob has no bytes where an earlier fill has some.

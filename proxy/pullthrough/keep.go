@@ -7,6 +7,7 @@ import (
 	"github.com/registryhub/registryhub/proxy/distspec"
 	"github.com/registryhub/registryhub/proxy/metrics"
 	"github.com/registryhub/registryhub/proxy/store"
+	"github.com/registryhub/registryhub/proxy/upstream"
 )
 
 // maxLinks bounds what one manifest can make the store write. Beyond it a blob needs one request to the upstream.
@@ -70,10 +71,18 @@ func linksOf(descriptors []descriptor, manifests bool, effective string) []store
 	var links []store.Link
 	for _, one := range descriptors {
 		if d, err := distspec.ParseDigest(one.Digest); err == nil {
-			links = append(links, store.Link{Digest: d, MediaType: one.MediaType, Size: max(0, one.Size), Manifest: manifests, Effective: effective})
+			links = append(links, store.Link{Digest: d, MediaType: one.MediaType, Size: sizeIn(one), Manifest: manifests, Effective: effective})
 		}
 	}
 	return links
+}
+
+// sizeIn is the size that a descriptor says, 0 for one that nothing has.
+func sizeIn(one descriptor) int64 {
+	if one.Size < 0 || one.Size > upstream.MaxBlobSize {
+		return 0
+	}
+	return one.Size
 }
 
 // unique keeps the first link of each digest: an empty layer may be named many times.

@@ -39,7 +39,7 @@ func (p *plan) take() *segment {
 	if start >= p.size {
 		return nil
 	}
-	one := &segment{at: start, end: min(start+p.step, p.have.Next(start, p.size))}
+	one := &segment{at: start, end: min(start+min(p.step, p.size-start), p.have.Next(start, p.size))}
 	for _, other := range p.taken {
 		switch {
 		case other.at > start:
@@ -99,7 +99,7 @@ func (p *plan) free(offset int64) int64 {
 		offset = p.have.From(offset)
 		for _, one := range p.taken {
 			if one.at <= offset {
-				offset = max(offset, min(one.end, one.at+p.step))
+				offset = max(offset, one.at+min(p.step, one.end-one.at))
 			}
 		}
 	}

@@ -12,6 +12,9 @@ import (
 	"github.com/registryhub/registryhub/proxy/distspec"
 )
 
+// MaxBlobSize is the largest blob that an upstream is believed to have, in bytes: more than any registry takes.
+const MaxBlobSize = 1 << 50
+
 // Blob is a blob on its way from the upstream. Its bytes are not verified: whoever has all of them does that.
 type Blob struct {
 	// Body begins at the offset that was asked for. It must be closed. Its errors are typed as those of the client;
@@ -40,6 +43,9 @@ func (c *Client) Blob(ctx context.Context, repository string, d digest.Digest, o
 		return nil, err
 	}
 	s, err := spanOf(resp, offset)
+	if err == nil {
+		err = believable(resp, s.size)
+	}
 	if err != nil {
 		cancel(nil)
 		_ = resp.Body.Close() // The connection was given up by cancel.
@@ -90,7 +96,14 @@ func (c *Client) BlobHead(ctx context.Context, repository string, d digest.Diges
 		return Descriptor{}, err
 	}
 	defer discard(resp)
-	return Descriptor{MediaType: headerMediaType(resp), Digest: d, Size: resp.ContentLength}, nil
+	return Descriptor{MediaType: headerMediaType(resp), Digest: d, Size: resp.ContentLength}, believable(resp, resp.ContentLength)
+}
+
+func believable(resp *http.Response, size int64) error {
+	if size > MaxBlobSize {
+		return invalidResponse(resp.Request, "the blob has %d bytes, more than any registry takes", size)
+	}
+	return nil
 }
 
 func blobRequest(repository string, d digest.Digest) request {
