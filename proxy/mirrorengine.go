@@ -31,7 +31,8 @@ func newMirrorEngine(cfg *config.ProxyConfiguration, content store.Store, upkeep
 	e := &mirrorEngine{observer: newObserver(cfg.Hub, logger, figures)}
 	err := e.renew(cfg, func(settings pullthrough.Settings) (err error) {
 		e.mirror, err = pullthrough.New(pullthrough.Options{
-			Hub: cfg.Hub, Store: recent.New(content, recent.Options{}), Full: upkeep.full, Failed: upkeep.failed, Logger: logger, Metrics: figures,
+			Hub: cfg.Hub, Store: recent.New(content, recent.Options{}), Keeps: upkeep.keeps, Full: upkeep.full, Failed: upkeep.failed,
+			Logger: logger, Metrics: figures,
 		}, settings)
 		return err
 	})

@@ -87,6 +87,9 @@ func (u *upkeep) report() config.StoreReport {
 // isFull says whether the store has no room that evicting makes.
 func (u *upkeep) isFull() bool { return u.report().Full }
 
+// keeps says whether the store is large enough for an object of so many bytes.
+func (u *upkeep) keeps(size int64) bool { return u.sweeper == nil || u.sweeper.Keeps(size) }
+
 // full is called when the store refused a write for want of room.
 func (u *upkeep) full() {
 	if u.sweeper != nil {

@@ -12,7 +12,7 @@ import (
 )
 
 // ErrNotKept says that the store could not take what was pulled ahead.
-var ErrNotKept = errors.New("the cache cannot take it: it is full, cannot be written, or takes it for another host now")
+var ErrNotKept = errors.New("the cache cannot take it: it is full, too small for it, cannot be written, or takes it for another host now")
 
 // Ahead is a manifest that was pulled before anybody asked for it.
 type Ahead struct {

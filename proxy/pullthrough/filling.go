@@ -50,6 +50,9 @@ func (m *Mirror) fillOrRetry(ctx context.Context, f *fill) error {
 
 // fill brings a blob into the store, from where an earlier fill left it.
 func (m *Mirror) fill(ctx context.Context, f *fill) error {
+	if !m.Keeps(f.expected) {
+		return errNotKept
+	}
 	partial, err := m.Store.Partial(ctx, f.source.digest, -1)
 	switch {
 	case errors.Is(err, store.ErrExists):
@@ -135,6 +138,9 @@ func (w *filling) fetch(ctx context.Context) error {
 	}
 	if err != nil {
 		return errors.Join(err, w.suspend())
+	}
+	if !w.Keeps(first.size) {
+		return errors.Join(errNotKept, first.close(), w.storeTrouble(w.partial.Discard()))
 	}
 	w.begin(first.size, true)
 	return w.bring(ctx, first)

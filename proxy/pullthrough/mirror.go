@@ -38,12 +38,15 @@ type Segments struct {
 	Parallel int
 }
 
-// Options of a Mirror. All fields are required, except Full, Failed and Now.
+// Options of a Mirror. All fields are required, except Keeps, Full, Failed and Now.
 type Options struct {
 	// Hub is the hub's name, for logs.
 	Hub string
 	// Store that content is kept in. The Mirror does not close it.
 	Store store.Store
+	// Keeps reports whether the store is large enough for a blob of so many bytes. One that it is not streams through. It must
+	// not wait. Default: it always is.
+	Keeps func(size int64) bool
 	// Full is called whenever the store refused a write for want of room, after what was written of it is gone. It must
 	// not wait. Default: nobody is told.
 	Full func()
@@ -79,6 +82,9 @@ type Mirror struct {
 func New(options Options, initial Settings) (*Mirror, error) {
 	if options.Now == nil {
 		options.Now = time.Now
+	}
+	if options.Keeps == nil {
+		options.Keeps = func(int64) bool { return true }
 	}
 	if options.Full == nil {
 		options.Full = func() {}

@@ -235,6 +235,7 @@ type setup struct {
 	clock        *clock
 	timeouts     upstream.Timeouts
 	handler      func(http.Handler) http.Handler
+	keeps        func(size int64) bool
 	full         func()
 	segments     pullthrough.Segments
 	hubUID       string
@@ -268,7 +269,7 @@ func start(t *testing.T, s setup) *rig {
 	seen := &events{}
 	mirror, err := pullthrough.New(pullthrough.Options{
 		Hub: "hub", Store: content,
-		Logger: seen.logger(), Metrics: metrics.New(prometheus.NewRegistry()), Now: s.clock.Now, Full: s.full,
+		Logger: seen.logger(), Metrics: metrics.New(prometheus.NewRegistry()), Now: s.clock.Now, Keeps: s.keeps, Full: s.full,
 	}, pullthrough.Settings{
 		Hosts: []pullthrough.Host{host}, Rules: compiled, Tags: tags, Repositories: repositories, StaleIfError: time.Hour,
 		Segments: s.segments, HubUID: s.hubUID,

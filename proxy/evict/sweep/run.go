@@ -68,6 +68,7 @@ func (s *Sweeper) measure(ctx context.Context) (store.Usage, bool) {
 		return usage, false
 	}
 	s.Metrics.Space(usage.Capacity, usage.Used, usage.Inodes, usage.UsedInodes)
+	s.largest.Store(s.Policy.Largest(usage))
 	s.figures.Store(&Figures{Usage: usage, LastEviction: s.Figures().LastEviction})
 	return usage, true
 }

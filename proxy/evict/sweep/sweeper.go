@@ -47,6 +47,7 @@ type Sweeper struct {
 	// Written by Run alone.
 	short   atomic.Bool // nothing more could go, and it was not enough
 	figures atomic.Pointer[Figures]
+	largest atomic.Int64 // bytes of an object; 0 until the store was measured
 }
 
 // Figures are what a Sweeper found last, and did.
@@ -85,6 +86,13 @@ func (s *Sweeper) SetPolicy(policy evict.Policy) {
 // Short reports whether the store stays over its low watermark although all went that can: others fill the place, or
 // everything is in use.
 func (s *Sweeper) Short() bool { return s.short.Load() }
+
+// Keeps reports whether the store is large enough for an object of so many bytes. Until it was measured it is. It does not
+// wait.
+func (s *Sweeper) Keeps(size int64) bool {
+	largest := s.largest.Load()
+	return largest == 0 || size <= largest
+}
 
 // Figures are at most Every old. It does not wait.
 func (s *Sweeper) Figures() Figures {
