@@ -167,13 +167,19 @@ func (w *filling) inSegments(size int64) bool {
 // leftTooMuch reports whether an upstream says that the blob has no bytes where an earlier fill has some.
 func (w *filling) leftTooMuch(t *transfer, err error) bool {
 	left := w.partial.Left()
-	if len(left) == 0 {
+	if len(left) == 0 || w.isBeginning(left) {
 		return false
 	}
 	if err == nil {
 		return t.size <= t.offset || t.size < left[len(left)-1].End
 	}
-	return upstream.Status(err) == http.StatusRequestedRangeNotSatisfiable || upstream.IsInvalidResponse(err)
+	return upstream.Status(err) == http.StatusRequestedRangeNotSatisfiable || upstream.IsShorter(err)
+}
+
+// isBeginning reports whether what is left lies within the size that a manifest says, and is not all of it: whatever an
+// upstream answers, or who answers in its place, that may be right.
+func (w *filling) isBeginning(left store.Extents) bool {
+	return left[len(left)-1].End <= w.expected && left.From(0) < w.expected
 }
 
 // bring has the crew fetch what is missing, and hashes it.

@@ -128,7 +128,8 @@ func spanOf(resp *http.Response, offset int64) (span, error) {
 	case size < 0:
 		return span{skip: offset, length: -1, size: -1}, nil
 	case size < offset:
-		return span{}, invalidResponse(resp.Request, "the blob has %d bytes, fewer than the offset %d", size, offset)
+		reason := fmt.Sprintf("the blob has %d bytes, fewer than the offset %d", size, offset)
+		return span{}, &ShorterError{InvalidResponseError: &InvalidResponseError{Where: whereOf(resp.Request), Reason: reason}, Size: size, Offset: offset}
 	}
 	return span{skip: offset, length: size - offset, size: size}, nil
 }

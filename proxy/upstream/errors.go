@@ -71,6 +71,18 @@ func (e *InvalidResponseError) Error() string {
 	return fmt.Sprintf("%s: the answer is refused: %s", e.Where, e.Reason)
 }
 
+// ShorterError says that an upstream has fewer bytes of a blob than lie before the offset that was asked for: what the caller has of
+// it is of another blob, or the answer is no blob.
+type ShorterError struct {
+	*InvalidResponseError
+
+	// Size is what the upstream says that the blob has, in bytes, and Offset what was asked for.
+	Size, Offset int64
+}
+
+// Unwrap is the error of an answer that cannot be used, which this is too.
+func (e *ShorterError) Unwrap() error { return e.InvalidResponseError }
+
 // unsentError is the error of a request that was not sent, because of what earlier ones met.
 type unsentError struct{ error }
 
@@ -127,6 +139,9 @@ func IsInvalidResponse(err error) bool {
 	_, ok := errors.AsType[*InvalidResponseError](err)
 	return ok
 }
+
+// IsShorter reports whether the upstream has fewer bytes of a blob than lie before the offset (ShorterError).
+func IsShorter(err error) bool { return isType[*ShorterError](err) }
 
 // Status is the final HTTP status in err, or 0 when there is none.
 func Status(err error) int {
