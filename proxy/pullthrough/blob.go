@@ -83,7 +83,11 @@ func (m *Mirror) serveObject(ctx context.Context, b blobRequest, object store.Ob
 	if b.r.Method == http.MethodHead || p.Length() == 0 {
 		return nil
 	}
-	_, err = answer.Send(ctx, b.w, object, p.First, p.Length())
+	n, err := answer.Send(ctx, b.w, object, p.First, p.Length())
+	if err != nil && ctx.Err() == nil {
+		// It may be the client's trouble. If it is the store's, the client finds the object gone when it asks for the rest.
+		err = errors.Join(err, m.storeTrouble(store.Recheck(ctx, object, p.First+n)))
+	}
 	return err
 }
 

@@ -13,7 +13,7 @@
 //
 // The interfaces are small. What only some stores can do is an optional interface that a caller discovers by type
 // assertion: a section that implements io.WriterTo hands its bytes to the kernel, an object that is InMemory need not be
-// read, a store that is Evictable can be kept from running full.
+// read, one that is Suspect can be looked at again, a store that is Evictable can be kept from running full.
 package store
 
 import (

@@ -39,7 +39,7 @@ func (s *Store) Open(ctx context.Context, d digest.Digest) (store.Object, error)
 		return nil, errors.Join(s.quarantine(ctx, d, r.file, err), r.Close())
 	}
 	touch(r.file, info.ModTime())
-	return &object{reader: *r, size: size}, nil
+	return &object{reader: *r, store: s, size: size}, nil
 }
 
 // open opens a file of an object, which is pinned until the reader is closed.
@@ -97,7 +97,8 @@ func (s *Store) Put(_ context.Context, proof store.Proof, data []byte) error {
 
 type object struct {
 	reader
-	size int64
+	store *Store
+	size  int64
 }
 
 func (o *object) Size() int64 { return o.size }

@@ -25,7 +25,7 @@ func readObject(ctx context.Context, behind store.Object) (_ store.Object, err e
 	defer section.Close()
 	body := make(object, behind.Size())
 	if _, err := io.ReadFull(section, body); err != nil {
-		return nil, fmt.Errorf("reading %d bytes of an object into memory: %w", len(body), err)
+		return nil, errors.Join(fmt.Errorf("reading %d bytes of an object into memory: %w", len(body), err), store.Recheck(ctx, behind, 0))
 	}
 	return body, nil
 }
