@@ -201,15 +201,27 @@ func (w *filling) bring(ctx context.Context, first *transfer) error {
 func (w *filling) hashAll(ctx context.Context) error {
 	reader, err := w.partial.Reader(ctx)
 	if err != nil {
-		return err
+		return w.unread(ctx, err)
 	}
 	for err == nil && w.verifier.Offset() < w.size {
 		var end int64
 		if end, err = w.crewBrought(ctx, w.verifier.Offset()); err == nil {
-			err = w.hashFrom(ctx, reader, end)
+			err = w.unread(ctx, w.hashFrom(ctx, reader, end))
 		}
 	}
 	return errors.Join(err, reader.Close())
+}
+
+// unread notes that the store did not give back what it took.
+func (w *filling) unread(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() == nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.crew.full == nil {
+			w.crew.full = err
+		}
+	}
+	return err
 }
 
 // giveUp leaves the readers to themselves at the last byte that the store took. What is said to be there ends where it was
@@ -269,6 +281,6 @@ type crew struct {
 	upstreams []string
 	// failed is why the last of them went.
 	failed error
-	// full is the store's error.
+	// full is the store's error: it takes no more, or does not give back what it took.
 	full error
 }
