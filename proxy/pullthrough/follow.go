@@ -19,7 +19,7 @@ func (m *Mirror) follow(ctx context.Context, b blobRequest, f *fill) (err error)
 	}
 	reader, err := now.partial.Reader(ctx)
 	if errors.Is(err, store.ErrNotFound) {
-		return m.serveUncached(ctx, b) // it ended, and was not kept, since this request joined it
+		return m.serveEnded(ctx, b, f) // since this request joined it
 	}
 	if err != nil {
 		return m.storeTrouble(err)
@@ -27,6 +27,18 @@ func (m *Mirror) follow(ctx context.Context, b blobRequest, f *fill) (err error)
 	defer func() { err = errors.Join(err, reader.Close()) }()
 	writeBlobHeader(b.w, b.source, p)
 	return m.send(ctx, b, f, reader, p)
+}
+
+// serveEnded serves a blob whose fill is gone, unless it failed: then each of many who waited for it would have the same
+// bytes sent again.
+func (m *Mirror) serveEnded(ctx context.Context, b blobRequest, f *fill) error {
+	bounded, cancel := context.WithTimeout(ctx, headersWithin)
+	defer cancel()
+	now, _ := f.until(bounded, func() bool { return false }) // what is gone is about to end
+	if now.err != nil && !errors.Is(now.err, errNotKept) {
+		return asUnavailable(now.err)
+	}
+	return m.serveUncached(ctx, b)
 }
 
 // first waits for the first byte of what a request asks for, but not so long that the header would be late. As long as no

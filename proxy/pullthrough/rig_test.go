@@ -218,11 +218,12 @@ func random(n int) []byte {
 // rig is a mirror of registry.test in front of origins.
 type rig struct {
 	*httptest.Server
-	dir    string
-	mirror *pullthrough.Mirror
-	clock  *clock
-	events *events
-	close  func()
+	dir     string
+	mirror  *pullthrough.Mirror
+	clock   *clock
+	events  *events
+	figures *prometheus.Registry
+	close   func()
 }
 
 type setup struct {
@@ -266,10 +267,10 @@ func start(t *testing.T, s setup) *rig {
 		t.Cleanup(client.Close)
 		host.Upstreams = append(host.Upstreams, client)
 	}
-	seen := &events{}
+	seen, figures := &events{}, prometheus.NewRegistry()
 	mirror, err := pullthrough.New(pullthrough.Options{
 		Hub: "hub", Store: content,
-		Logger: seen.logger(), Metrics: metrics.New(prometheus.NewRegistry()), Now: s.clock.Now, Keeps: s.keeps, Full: s.full,
+		Logger: seen.logger(), Metrics: metrics.New(figures), Now: s.clock.Now, Keeps: s.keeps, Full: s.full,
 	}, pullthrough.Settings{
 		Hosts: []pullthrough.Host{host}, Rules: compiled, Tags: tags, Repositories: repositories, StaleIfError: time.Hour,
 		Segments: s.segments, HubUID: s.hubUID,
@@ -279,7 +280,7 @@ func start(t *testing.T, s setup) *rig {
 	if s.handler != nil {
 		handler = s.handler(mirror)
 	}
-	r := &rig{Server: httptest.NewServer(handler), dir: s.dir, mirror: mirror, clock: s.clock, events: seen}
+	r := &rig{Server: httptest.NewServer(handler), dir: s.dir, mirror: mirror, clock: s.clock, events: seen, figures: figures}
 	r.close = sync.OnceFunc(func() {
 		mirror.Close()
 		r.CloseClientConnections()
@@ -382,6 +383,20 @@ func wantAsked(t *testing.T, o *origin, want ...string) {
 	if got := o.asked(); !slices.Equal(got, want) {
 		t.Errorf("the upstream was asked\n got %q\nwant %q", got, want)
 	}
+}
+
+// counted is what a counter without labels says.
+func (r *rig) counted(t *testing.T, name string) float64 {
+	t.Helper()
+	families, err := r.figures.Gather()
+	must(t, err)
+	for _, family := range families {
+		if family.GetName() == "registryhub_proxy_"+name {
+			return family.GetMetric()[0].GetCounter().GetValue()
+		}
+	}
+	t.Fatalf("nothing counts %s", name)
+	return 0
 }
 
 // settle waits for the transfers of a rig to end.
