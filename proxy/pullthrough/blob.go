@@ -136,7 +136,7 @@ func (m *Mirror) link(ctx context.Context, s source) {
 
 // serveCold serves a blob from the one transfer that brings it.
 func (m *Mirror) serveCold(ctx context.Context, b blobRequest) error {
-	if continues(b.r) && m.condemned.has(b.hosted()) {
+	if continues(b.r) && m.condemned.has(b.hosted(), m.Now()) {
 		return distspec.Unavailable(errCondemned)
 	}
 	for {

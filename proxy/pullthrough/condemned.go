@@ -25,18 +25,18 @@ type sentence struct {
 	times int
 }
 
-func (c *condemned) add(b hosted) {
+func (c *condemned) add(b hosted, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.blobs == nil {
 		c.blobs = map[hosted]sentence{}
 	}
 	for other, s := range c.blobs {
-		if time.Now().After(s.until) {
+		if now.After(s.until) {
 			delete(c.blobs, other)
 		}
 	}
-	c.blobs[b] = sentence{until: time.Now().Add(condemnedFor), times: c.blobs[b].times + 1}
+	c.blobs[b] = sentence{until: now.Add(condemnedFor), times: c.blobs[b].times + 1}
 }
 
 // lift ends it, when the right bytes are there.
@@ -46,13 +46,13 @@ func (c *condemned) lift(b hosted) {
 	delete(c.blobs, b)
 }
 
-func (c *condemned) has(b hosted) bool { return c.times(b) > 0 }
+func (c *condemned) has(b hosted, now time.Time) bool { return c.times(b, now) > 0 }
 
 // times is how often a blob was condemned lately.
-func (c *condemned) times(b hosted) int {
+func (c *condemned) times(b hosted, now time.Time) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s := c.blobs[b]; time.Now().Before(s.until) {
+	if s := c.blobs[b]; now.Before(s.until) {
 		return s.times
 	}
 	return 0
@@ -60,7 +60,7 @@ func (c *condemned) times(b hosted) int {
 
 // mismatched condemns a blob and says so.
 func (m *Mirror) mismatched(s source, from string, err error) error {
-	m.condemned.add(s.hosted())
+	m.condemned.add(s.hosted(), m.Now())
 	m.Metrics.Mismatch()
 	m.Logger.Info("transfer thrown away", "hub", m.Hub, "host", s.host.Name, "repository", s.repository.Name,
 		"upstream", from, "digest", s.digest.String(), "error", err.Error())

@@ -56,7 +56,7 @@ type Options struct {
 
 	Logger  logr.Logger
 	Metrics *metrics.Metrics
-	// Now is the clock of tags. Default: time.Now.
+	// Now is the clock of what is believed, or condemned, for a time. Default: time.Now.
 	Now func() time.Time
 }
 

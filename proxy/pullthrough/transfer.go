@@ -47,7 +47,7 @@ type transfer struct {
 // newTransfer does not ask anybody yet. A digest that was lately found wrong is asked of the other upstreams first.
 func (m *Mirror) newTransfer(s source, offset, end int64) *transfer {
 	t := &transfer{mirror: m, source: s, upstreams: slices.Clone(s.host.Upstreams), offset: offset, end: end, size: -1}
-	for range m.condemned.times(s.hosted()) % len(t.upstreams) {
+	for range m.condemned.times(s.hosted(), m.Now()) % len(t.upstreams) {
 		t.turn()
 	}
 	return t

@@ -16,7 +16,7 @@ import (
 // process fills the blob. The whole blob is verified on the way; a range that begins later cannot be, and is the
 // client's to verify, as it does with every blob that it puts together.
 func (m *Mirror) serveUncached(ctx context.Context, b blobRequest) error {
-	if continues(b.r) && m.condemned.has(b.hosted()) {
+	if continues(b.r) && m.condemned.has(b.hosted(), m.Now()) {
 		return distspec.Unavailable(errCondemned)
 	}
 	head, err := m.admit(ctx, b.source)
