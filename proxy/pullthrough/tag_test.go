@@ -277,6 +277,36 @@ func TestTagThatIsGoneGoes(t *testing.T) {
 	r.get(t, "team/app/manifests/1").want(t, 503, nil)
 }
 
+func TestImageThatIsGoneTakesNothingFromAnotherRepository(t *testing.T) {
+	t.Parallel()
+	o := newOrigin(t)
+	img := o.pushImage(t, "team/app", "1", 100<<10)
+	fork := document(t, map[string]any{
+		"schemaVersion": 2, "mediaType": typeManifest, "annotations": map[string]string{"of": "the fork"},
+		"layers": []any{descriptorOf(typeLayer, img.layer, len(img.content))},
+	})
+	o.pushManifest(t, "team/fork", "1", typeManifest, fork)
+	o.pushManifest(t, "team/copy", "1", typeManifest, img.body)
+	r := start(t, setup{upstreams: []string{o.URL}})
+	others := map[string][]byte{"team/fork": fork, "team/copy": img.body}
+	for repository, body := range others {
+		r.get(t, repository+"/manifests/1").want(t, 200, body)
+	}
+	r.get(t, "team/app/manifests/1").want(t, 200, img.body)
+	r.get(t, "team/app/blobs/"+img.layer.String()).want(t, 200, img.content)
+	r.settle(t, img.layer)
+	r.clock.advance(10 * time.Minute)
+	o.fail(status(404))
+	r.get(t, "team/app/manifests/1").want(t, 404, nil)
+	o.CloseClientConnections()
+	o.Close()
+	for repository, body := range others {
+		r.get(t, repository+"/manifests/1").want(t, 200, body)
+		r.get(t, repository+"/manifests/"+digest.FromBytes(body).String()).want(t, 200, body)
+		r.get(t, repository+"/blobs/"+img.layer.String()).want(t, 200, img.content)
+	}
+}
+
 func TestNewTagWhileTheUpstreamIsInTroubleIs503(t *testing.T) {
 	for upstreamStatus, want := range map[int]int{404: 404, 410: 404, 408: 503, 429: 503, 500: 503, 503: 503, 400: 503} {
 		o := newOrigin(t)
