@@ -27,7 +27,7 @@ func TestTheRestOfAWrongBlobIsRefusedForAMinuteAndNoLonger(t *testing.T) {
 			path := "team/app/blobs/" + img.layer.String()
 			o.fail(flipped(0))
 			wantIncomplete(t, r.get(t, path))
-			if got := r.counted(t, "digest_mismatches_total"); got != 1 {
+			if got := r.counted(t, "digest_mismatches_total")[""]; got != 1 {
 				t.Errorf("%v mismatches are counted, want 1", got)
 			}
 			o.heal()
@@ -67,7 +67,7 @@ func TestAMismatchAgainIsAnotherMinute(t *testing.T) {
 	}
 	o.heal()
 	r.get(t, path, "Range", "bytes=1000-").want(t, http.StatusServiceUnavailable, nil)
-	if got := r.counted(t, "digest_mismatches_total"); got != 2 {
+	if got := r.counted(t, "digest_mismatches_total")[""]; got != 2 {
 		t.Errorf("%v mismatches are counted, want 2", got)
 	}
 }

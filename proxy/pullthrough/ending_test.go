@@ -130,7 +130,7 @@ func TestReaderLosesNothingWhenTheStoreCannotMakeItDurable(t *testing.T) {
 	slow.wake()
 	(<-got).want(t, http.StatusOK, img.content)
 	wantAsked(t, o, "GET "+path)
-	if kept := r.counted(t, "store_errors_total"); kept != 1 {
+	if kept := r.counted(t, "store_errors_total")[""]; kept != 1 {
 		t.Errorf("%v errors of the store are counted, want 1", kept)
 	}
 }

@@ -266,3 +266,41 @@ func TestFallbackEffectiveNameSurvivesARestart(t *testing.T) {
 	wantAsked(t, o, "GET coredns/coredns/manifests/"+img.manifest.String(), "GET coredns/coredns/blobs/"+img.layer.String(),
 		"HEAD coredns/coredns/manifests/v1")
 }
+
+// secondName answers for the nested name alone.
+func secondName(answer fault) fault {
+	return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if strings.HasPrefix(r.URL.Path, "/v2/coredns/coredns/") {
+			answer(w, r, next)
+			return
+		}
+		next.ServeHTTP(w, r)
+	}
+}
+
+func TestFallbackUsesAreCounted(t *testing.T) {
+	cases := map[string]struct {
+		second fault
+		// uses of two requests: a hit is none, nor is what is known to be absent.
+		uses map[string]float64
+	}{
+		"found":  {func(w http.ResponseWriter, r *http.Request, next http.Handler) { next.ServeHTTP(w, r) }, map[string]float64{"doubled found": 1}},
+		"missed": {status(404), map[string]float64{"doubled missed": 1}},
+		"denied": {status(403), map[string]float64{"doubled missed": 1}},
+		"failed": {status(503), map[string]float64{"doubled failed": 2}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			o := newOrigin(t)
+			o.pushImage(t, "coredns/coredns", "v1", 100)
+			o.fail(secondName(tc.second))
+			r := start(t, setup{upstreams: []string{o.URL}, rules: doubled})
+			for range 2 {
+				r.get(t, "coredns/manifests/v1")
+			}
+			if diff := cmp.Diff(tc.uses, r.counted(t, "fallback_rule_uses_total", "rule", "result")); diff != "" {
+				t.Errorf("uses (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -218,10 +218,11 @@ func random(n int) []byte {
 // rig is a mirror of registry.test in front of origins.
 type rig struct {
 	*httptest.Server
-	dir     string
-	mirror  *pullthrough.Mirror
-	clock   *clock
-	events  *events
+	dir    string
+	mirror *pullthrough.Mirror
+	clock  *clock
+	events *events
+	// figures are what its metrics come to.
 	figures *prometheus.Registry
 	close   func()
 }
@@ -243,6 +244,25 @@ type setup struct {
 }
 
 func start(t *testing.T, s setup) *rig {
+	t.Helper()
+	r := assemble(t, s)
+	handler := http.Handler(r.mirror)
+	if s.handler != nil {
+		handler = s.handler(r.mirror)
+	}
+	r.Server = httptest.NewServer(handler)
+	r.close = sync.OnceFunc(func() {
+		r.mirror.Close()
+		r.CloseClientConnections()
+		r.Server.Close()
+		r.Client().CloseIdleConnections()
+	})
+	t.Cleanup(r.close)
+	return r
+}
+
+// assemble makes a rig without a server.
+func assemble(t *testing.T, s setup) *rig {
 	t.Helper()
 	if s.dir == "" {
 		s.dir = t.TempDir()
@@ -267,27 +287,16 @@ func start(t *testing.T, s setup) *rig {
 		t.Cleanup(client.Close)
 		host.Upstreams = append(host.Upstreams, client)
 	}
-	seen, figures := &events{}, prometheus.NewRegistry()
-	mirror, err := pullthrough.New(pullthrough.Options{
+	r := &rig{dir: s.dir, clock: s.clock, events: &events{}, figures: prometheus.NewRegistry()}
+	r.mirror, err = pullthrough.New(pullthrough.Options{
 		Hub: "hub", Store: content,
-		Logger: seen.logger(), Metrics: metrics.New(figures), Now: s.clock.Now, Keeps: s.keeps, Full: s.full,
+		Logger: r.events.logger(), Metrics: metrics.New(r.figures), Now: s.clock.Now, Keeps: s.keeps, Full: s.full,
 	}, pullthrough.Settings{
 		Hosts: []pullthrough.Host{host}, Rules: compiled, Tags: tags, Repositories: repositories, StaleIfError: time.Hour,
 		Segments: s.segments, HubUID: s.hubUID,
 	})
 	must(t, err)
-	handler := http.Handler(mirror)
-	if s.handler != nil {
-		handler = s.handler(mirror)
-	}
-	r := &rig{Server: httptest.NewServer(handler), dir: s.dir, mirror: mirror, clock: s.clock, events: seen, figures: figures}
-	r.close = sync.OnceFunc(func() {
-		mirror.Close()
-		r.CloseClientConnections()
-		r.Close()
-		r.Client().CloseIdleConnections()
-	})
-	t.Cleanup(r.close)
+	t.Cleanup(r.mirror.Close)
 	return r
 }
 
@@ -385,18 +394,27 @@ func wantAsked(t *testing.T, o *origin, want ...string) {
 	}
 }
 
-// counted is what a counter without labels says.
-func (r *rig) counted(t *testing.T, name string) float64 {
+// counted is a counter by the values of its labels; one without labels is under "".
+func (r *rig) counted(t *testing.T, name string, labels ...string) map[string]float64 {
 	t.Helper()
 	families, err := r.figures.Gather()
 	must(t, err)
+	counts := map[string]float64{}
 	for _, family := range families {
-		if family.GetName() == "registryhub_proxy_"+name {
-			return family.GetMetric()[0].GetCounter().GetValue()
+		if family.GetName() != "registryhub_proxy_"+name {
+			continue
+		}
+		for _, metric := range family.GetMetric() {
+			values := make([]string, len(labels))
+			for _, pair := range metric.GetLabel() {
+				if i := slices.Index(labels, pair.GetName()); i >= 0 {
+					values[i] = pair.GetValue()
+				}
+			}
+			counts[strings.Join(values, " ")] = metric.GetCounter().GetValue()
 		}
 	}
-	t.Fatalf("nothing counts %s", name)
-	return 0
+	return counts
 }
 
 // settle waits for the transfers of a rig to end.

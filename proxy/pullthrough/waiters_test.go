@@ -112,7 +112,7 @@ func TestAllWhoWaitForALargeBlobThatIsWrongAreCutAfterItsOneTransfer(t *testing.
 		wantIncomplete(t, one)
 	}
 	wantAsked(t, o, "GET "+path)
-	if got := r.counted(t, "digest_mismatches_total"); got != 1 {
+	if got := r.counted(t, "digest_mismatches_total")[""]; got != 1 {
 		t.Errorf("%v mismatches are counted, want 1", got)
 	}
 }
