@@ -47,6 +47,7 @@ type Server struct {
 	registry    listener
 	diagnostics listener
 	draining    atomic.Bool
+	drainWithin time.Duration
 
 	follower *configfile.Follower // nil without a file
 	inForce  loaded               // belongs to reload
@@ -83,7 +84,7 @@ func newServer(first loaded, options Options) (*Server, error) {
 	if options.Registry == nil {
 		options.Registry = newRegistry()
 	}
-	s := &Server{logger: options.Logger, version: options.Version, limits: options.Limits.withDefaults(), figures: metrics.New(options.Registry), inForce: first}
+	s := &Server{logger: options.Logger, version: options.Version, limits: options.Limits.withDefaults(), figures: metrics.New(options.Registry), inForce: first, drainWithin: DrainTimeout}
 	s.figures.Build(options.Version, first.hash)
 	s.report.Store(&config.ProxyReport{InForce: first.hash})
 	var err error
@@ -174,8 +175,8 @@ func (l listener) serve() error {
 // drain ends the transfers before the connections that follow them, so that those are cut by a clean close.
 func (s *Server) drain(ctx context.Context) error {
 	s.draining.Store(true)
-	s.logger.Info("proxy drains", "atMost", DrainTimeout.String())
-	ctx, cancel := context.WithTimeout(ctx, DrainTimeout)
+	s.logger.Info("proxy drains", "atMost", s.drainWithin.String())
+	ctx, cancel := context.WithTimeout(ctx, s.drainWithin)
 	defer cancel()
 	err := s.registry.server.Shutdown(ctx)
 	s.backend.close()
