@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"syscall"
@@ -34,6 +35,8 @@ type origin struct {
 	*httptest.Server
 	blob, manifest []byte
 	stop           chan struct{} // while not nil, only half of the blob comes until it is closed
+	late           chan struct{} // while not nil, the beginning of the blob does not come until it is closed
+	segment        int64         // that the proxy is to fetch at a time; 0 is the whole
 }
 
 func newOrigin(t *testing.T, size int) *origin {
@@ -55,7 +58,11 @@ func (o *origin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Docker-Content-Digest", digest.FromBytes(o.manifest).String())
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(o.manifest))
 	case strings.HasSuffix(r.URL.Path, digest.FromBytes(o.blob).String()):
-		http.ServeContent(&halfway{w, r, o.stop, len(o.blob) / 2}, r, "", time.Time{}, bytes.NewReader(o.blob))
+		w = &halfway{w, r, o.stop, len(o.blob) / 2}
+		if asked := r.Header.Get("Range"); o.late != nil && (asked == "" || strings.HasPrefix(asked, "bytes=0-")) {
+			w = &delayed{w, r, o.late}
+		}
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(o.blob))
 	case r.URL.Path == "/v2/":
 	default:
 		http.NotFound(w, r)
@@ -85,6 +92,25 @@ func (h *halfway) Write(p []byte) (int, error) {
 	case <-h.r.Context().Done():
 	}
 	return n, context.Canceled
+}
+
+// Flush implements http.Flusher.
+func (h *halfway) Flush() { h.ResponseWriter.(http.Flusher).Flush() }
+
+// delayed sends no byte until it may.
+type delayed struct {
+	http.ResponseWriter
+	r    *http.Request
+	late chan struct{}
+}
+
+func (d *delayed) Write(p []byte) (int, error) {
+	d.ResponseWriter.(http.Flusher).Flush()
+	select {
+	case <-d.late:
+	case <-d.r.Context().Done():
+	}
+	return d.ResponseWriter.Write(p)
 }
 
 // get reads an answer of a proxy to its end.
@@ -117,17 +143,22 @@ func eventually(t *testing.T, what string, ok func() bool) {
 
 func TestPowerLoss(t *testing.T) {
 	needStrace(t)
-	cases := map[string]func(t *testing.T, o *origin, r *recorder){
-		"in a fill that commits":       recordFill,
-		"in a fill that is resumed":    recordResumed,
-		"while an image's tag is kept": recordTag,
+	cases := map[string]struct {
+		record  func(t *testing.T, o *origin, r *recorder)
+		segment int64
+	}{
+		"in a fill that commits":       {record: recordFill},
+		"in a fill that is resumed":    {record: recordResumed},
+		"in a fill of many segments":   {record: recordSegments, segment: 64 << 10},
+		"while an image's tag is kept": {record: recordTag},
 	}
-	for name, record := range cases {
+	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			o := newOrigin(t, 300<<10)
+			o.segment = tc.segment
 			dir := t.TempDir()
-			r := &recorder{dir: dir, upstream: o.URL, tracer: newTracer(dir)}
-			record(t, o, r)
+			r := &recorder{dir: dir, origin: o, tracer: newTracer(dir)}
+			tc.record(t, o, r)
 			replay(t, o, r.tracer.done)
 		})
 	}
@@ -162,6 +193,51 @@ func recordResumed(t *testing.T, o *origin, r *recorder) {
 	close(o.stop)
 	o.stop = nil
 	r.run(t, syscall.SIGTERM, func(address string) { fill(t, o, r, address) })
+}
+
+// recordSegments has what is far ahead be there while the beginning is missing, and several transfers write beside each
+// other.
+func recordSegments(t *testing.T, o *origin, r *recorder) {
+	t.Helper()
+	o.late = make(chan struct{})
+	r.run(t, syscall.SIGTERM, func(address string) {
+		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
+		url := "http://" + address + "/v2/team/app/blobs/" + digest.FromBytes(o.blob).String()
+		whole, err := client.Get(url) // which begins the fill at the beginning
+		must(t, err)
+		ahead, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+		must(t, err)
+		ahead.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", 2*o.segment, 3*o.segment-1))
+		resp, err := client.Do(ahead)
+		must(t, err)
+		body, err := io.ReadAll(resp.Body)
+		must(t, errors.Join(err, resp.Body.Close()))
+		if !bytes.Equal(body, o.blob[2*o.segment:3*o.segment]) {
+			t.Fatalf("got %d wrong bytes from the middle", len(body))
+		}
+		close(o.late)
+		must(t, whole.Body.Close())
+		fill(t, o, r, address)
+	})
+	o.late = nil
+	if !goesBack(r.tracer.done, ".journal") || !goesBack(r.tracer.done, "") {
+		t.Fatalf("no write filled a gap, or there was one writer alone: %s", listed(r.tracer.done))
+	}
+}
+
+// goesBack reports whether a file, of what a fill has of that suffix, was written to before what was written of it already.
+func goesBack(done []operation, suffix string) bool {
+	far := map[int]int64{}
+	for _, o := range done {
+		if o.kind != write || path.Ext(o.path) != suffix {
+			continue
+		}
+		if o.offset < far[o.node] {
+			return true
+		}
+		far[o.node] = o.offset
+	}
+	return false
 }
 
 func recordTag(t *testing.T, _ *origin, r *recorder) {
@@ -341,7 +417,7 @@ func right(ctx context.Context, content store.Store, d digest.Digest) error {
 // lookThroughProxy pulls on top of what is left. What a lost write left wrong in a fill may cut a transfer, and the next
 // succeeds.
 func lookThroughProxy(ctx context.Context, o *origin, dir string) error {
-	server, err := newProxy(dir, o.URL)
+	server, err := newProxy(dir, o.URL, o.segment)
 	if err != nil {
 		return err
 	}

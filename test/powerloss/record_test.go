@@ -8,11 +8,13 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	config "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/hack/debian"
@@ -23,11 +25,12 @@ import (
 const (
 	envStore    = "REGISTRYHUB_POWERLOSS_STORE"
 	envUpstream = "REGISTRYHUB_POWERLOSS_UPSTREAM"
+	envSegment  = "REGISTRYHUB_POWERLOSS_SEGMENT"
 )
 
 func TestMain(m *testing.M) {
 	if os.Getenv(envStore) != "" {
-		if err := beProxy(os.Getenv(envStore), os.Getenv(envUpstream)); err != nil {
+		if err := beProxy(os.Getenv(envStore), os.Getenv(envUpstream), os.Getenv(envSegment)); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -37,8 +40,12 @@ func TestMain(m *testing.M) {
 }
 
 // beProxy says where it serves and serves until it is told to stop.
-func beProxy(dir, upstream string) error {
-	server, err := newProxy(dir, upstream)
+func beProxy(dir, upstream, segment string) error {
+	size, err := strconv.ParseInt(segment, 10, 64)
+	if err != nil {
+		return err
+	}
+	server, err := newProxy(dir, upstream, size)
 	if err != nil {
 		return err
 	}
@@ -48,7 +55,8 @@ func beProxy(dir, upstream string) error {
 	return server.Run(ctx)
 }
 
-func newProxy(dir, upstream string) (*proxy.Server, error) {
+// newProxy fetches in segments of a size that no configuration allows: each write is an operation to lose, and few are enough.
+func newProxy(dir, upstream string, segment int64) (*proxy.Server, error) {
 	cfg, err := config.DecodeProxyConfiguration(fmt.Appendf(nil, `
 apiVersion: config.registryhub.io/v1alpha1
 kind: ProxyConfiguration
@@ -62,14 +70,17 @@ mirror:
 	if err != nil {
 		return nil, err
 	}
+	if segment > 0 {
+		cfg.Mirror.Segments.Size = resource.NewQuantity(segment, resource.BinarySI)
+	}
 	return proxy.New(cfg, proxy.Options{Logger: logr.Discard()})
 }
 
 // recorder runs proxies of one store under strace.
 type recorder struct {
-	dir      string
-	upstream string
-	tracer   *tracer
+	dir    string
+	origin *origin
+	tracer *tracer
 }
 
 // run runs a proxy while use uses it, then kills it as told, and adds what it did to the record.
@@ -79,7 +90,7 @@ func (r *recorder) run(t *testing.T, how syscall.Signal, use func(address string
 	self, err := os.Executable()
 	must(t, err)
 	cmd := exec.Command("strace", "-f", "-qq", "-xx", "-s", "1000000", "-e", "trace="+calls, "-e", "signal=none", "-o", trace, self)
-	cmd.Env = append(os.Environ(), envStore+"="+r.dir, envUpstream+"="+r.upstream)
+	cmd.Env = append(os.Environ(), envStore+"="+r.dir, envUpstream+"="+r.origin.URL, envSegment+"="+strconv.FormatInt(r.origin.segment, 10))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	must(t, err)
