@@ -30,6 +30,9 @@ type registryEngine struct {
 	keys     *keyring
 	room     *room
 	guard    guard
+	// inForce is the policy that was last taken into force, which may be more than the guard has since one was refused. It
+	// belongs to configure.
+	inForce access.Policy
 	// cluster is nil where nobody shows its tokens.
 	cluster atomic.Pointer[kube.Cluster]
 	rules   atomic.Pointer[local.Rules]
@@ -80,10 +83,9 @@ func newRegistryEngine(cfg *config.ProxyConfiguration, content store.Store, upke
 }
 
 // configure takes who may do what. If that cannot be known nobody may do anything: who could before may be who should not
-// any more.
+// any more. What is refused opens nothing: then those alone go on who may in both.
 func (e *registryEngine) configure(cfg *config.ProxyConfiguration) error {
-	e.room.setHighWatermark(*cfg.Store.Eviction.HighWatermarkPercent)
-	policy := &access.Policy{Anonymous: access.Anonymous(cfg.Local.Access.Anonymous), Tokens: e.keys}
+	policy := access.Policy{Anonymous: access.Anonymous(cfg.Local.Access.Anonymous), Tokens: e.keys}
 	policy.Nodes = cfg.Listen.TLS != nil && cfg.Listen.TLS.ClientCAFile != ""
 	if file := cfg.Local.Access.HtpasswdFile; file != "" {
 		accounts, err := access.NewHtpasswd(file)
@@ -95,7 +97,8 @@ func (e *registryEngine) configure(cfg *config.ProxyConfiguration) error {
 	}
 	identities, err := e.identities(cfg)
 	if err != nil {
-		e.guard.policy.Store(policy) // those of the cluster are nobody, and everybody else goes on
+		policy = access.Stricter(e.inForce, policy)
+		e.guard.policy.Store(&policy)
 		return fmt.Errorf("local.access.kubernetes: %w", err)
 	}
 	if identities != nil { // a nil *kube.Cluster would be an Identities that is not nil
@@ -106,8 +109,10 @@ func (e *registryEngine) configure(cfg *config.ProxyConfiguration) error {
 		return err
 	}
 	e.rules.Store(&local.Rules{Immutable: immutable, Sparse: cfg.Local.Sparse, UploadsExpire: cfg.Local.UploadsExpireAfter.Duration})
+	e.room.setHighWatermark(*cfg.Store.Eviction.HighWatermarkPercent)
 	e.cluster.Store(identities)
-	e.guard.policy.Store(policy)
+	e.inForce = policy
+	e.guard.policy.Store(&policy)
 	return nil
 }
 

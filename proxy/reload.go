@@ -37,13 +37,12 @@ func (s *Server) Reload() {
 }
 
 // reload takes the configuration file into force if it is another one, or refuses it and keeps what is in force: a
-// cache that goes on as it was is better than none. But an error in who may pull closes the hub. It is reported last: who
-// waits for the report finds the metrics as it says.
+// cache that goes on as it was is better than none. But an error in who may pull or push closes the hub, so that whatever
+// comes after it is taken, be it what is in force. It is reported last: who waits for the report finds the metrics as it says.
 func (s *Server) reload() {
 	next, err := load(s.follower.File)
 	before := s.report.Load()
-	if err == nil && next.hash == before.InForce && s.front.spoken.Load().sameAs(next.Listen) {
-		s.agree(before)
+	if err == nil && next.hash == before.InForce && before.Refused == nil {
 		return
 	}
 	if err == nil {
@@ -89,15 +88,6 @@ func (s *Server) take(next loaded) error {
 	}
 	s.front.speak(spoken)
 	return nil
-}
-
-// agree notes that the file is what is in force, which it may not have been before.
-func (s *Server) agree(before *config.ProxyReport) {
-	if before.Refused != nil {
-		s.figures.ConfigInForce()
-		s.logger.Info("configuration is the one in force again", "hub", s.inForce.Hub, "configHash", before.InForce)
-		s.report.Store(&config.ProxyReport{InForce: before.InForce})
-	}
 }
 
 // refuse reports a problem, once.

@@ -15,8 +15,7 @@ func newConfiguration() configuration {
 	}
 }
 
-// Reloaded counts a changed configuration file that was taken into force, or refused. One that is refused stays so until
-// ConfigInForce.
+// Reloaded counts a changed configuration file that was taken into force, or refused.
 func (m *Metrics) Reloaded(applied bool) {
 	if applied {
 		m.configuration.reloads.WithLabelValues("applied").Inc()
@@ -26,6 +25,3 @@ func (m *Metrics) Reloaded(applied bool) {
 	m.configuration.reloads.WithLabelValues("refused").Inc()
 	m.configuration.failed.Set(1)
 }
-
-// ConfigInForce says that the configuration file is the one in force.
-func (m *Metrics) ConfigInForce() { m.configuration.failed.Set(0) }
