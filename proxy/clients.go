@@ -47,6 +47,13 @@ func (c clients) client(cfg config.UpstreamConfiguration, existing clients, time
 	return client, nil
 }
 
+// announce has each tell whether its upstream is asked.
+func (c clients) announce() {
+	for _, client := range c {
+		client.Announce()
+	}
+}
+
 // closeBut closes those that are not among the kept.
 func (c clients) closeBut(kept clients) {
 	for cfg, client := range c {

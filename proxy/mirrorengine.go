@@ -92,6 +92,8 @@ func (e *mirrorEngine) renew(whole *config.ProxyConfiguration, take func(pullthr
 		return err
 	}
 	e.clients.closeBut(wanted)
+	e.observer.follow(wanted)
+	wanted.announce()
 	if e.others != unnamed {
 		e.others.close()
 	}

@@ -11,11 +11,18 @@ import (
 
 	config "github.com/registryhub/registryhub/api/config/v1alpha1"
 	"github.com/registryhub/registryhub/proxy/metrics"
+	"github.com/registryhub/registryhub/proxy/upstream"
 )
 
 func TestObserverLogsTransitionsAlone(t *testing.T) {
 	var lines []string
 	o := newObserver("hub", funcr.New(func(_, line string) { lines = append(lines, line) }, funcr.Options{}), metrics.New(prometheus.NewRegistry()))
+	one, err := upstream.New(config.UpstreamConfiguration{Name: "one", URL: "https://one.example"}, upstream.Timeouts{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer one.Close()
+	o.follow(clients{{}: one})
 	for _, up := range []bool{true, true, false, false, true} {
 		o.UpstreamUp("one", up)
 	}

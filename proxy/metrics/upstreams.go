@@ -28,6 +28,13 @@ func (m *Metrics) UpstreamUp(upstream string, up bool) {
 	m.upstreams.up.WithLabelValues(upstream).Set(truth(up))
 }
 
+// UpstreamGone says that an upstream is no longer asked by anybody. What was counted of it stays.
+func (m *Metrics) UpstreamGone(upstream string) {
+	m.upstreams.up.DeleteLabelValues(upstream)
+	m.upstreams.limit.DeleteLabelValues(upstream)
+	m.upstreams.remaining.DeleteLabelValues(upstream)
+}
+
 // UpstreamRateLimit tells what an upstream said that it allows, in requests, and what is left of it.
 func (m *Metrics) UpstreamRateLimit(upstream string, limit, remaining int64) {
 	m.upstreams.limit.WithLabelValues(upstream).Set(float64(limit))

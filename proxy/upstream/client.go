@@ -52,7 +52,6 @@ func newClient(cfg config.UpstreamConfiguration, timeouts Timeouts, reach *Reach
 	auth := newAuthorizer(&tokenServer{guard: c.guard, source: newCredentialSource(cfg, c.base), inner: c.closing}, c.timeouts.Token)
 	c.follower = &follower{guard: c.guard, inner: &authTransport{guard: c.guard, auth: auth, inner: c.closing}}
 	c.health = newHealth(c.probe, func(up bool) { c.observers.up(c.name, up) })
-	c.observers.up(c.name, true)
 	return c, nil
 }
 
@@ -62,6 +61,9 @@ func (c *Client) Name() string { return c.name }
 // Host is the upstream's host, with its port where its URL has one, in lower case: what rules.Fallback and cache
 // keys want.
 func (c *Client) Host() string { return c.base.Host() }
+
+// Announce tells the observers whether the upstream is asked, which they are told otherwise when that changes alone.
+func (c *Client) Announce() { c.health.announce() }
 
 // Reachable is whether the upstream answers, as far as requests and probes have shown. Known is false while none was made.
 func (c *Client) Reachable() (up, known bool) { return c.health.found() }

@@ -117,6 +117,12 @@ func (h *health) found() (up, known bool) {
 	return !h.open, h.open || !h.answered.IsZero()
 }
 
+func (h *health) announce() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.changed(!h.open)
+}
+
 func (h *health) well() {
 	h.answered, h.refusals, h.refusing = time.Now(), 0, false
 	if h.watch != nil {

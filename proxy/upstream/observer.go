@@ -3,8 +3,8 @@ package upstream
 // Observer is told what a client learns of its upstream, which it names by its configured name. Its methods are called
 // concurrently, and must not wait.
 type Observer interface {
-	// UpstreamUp says whether the upstream is asked: true at first, false once it was found not to answer, true again
-	// when it answers.
+	// UpstreamUp says whether the upstream is asked, when its client is announced and when that changes: false once it was
+	// found not to answer, true again when it answers.
 	UpstreamUp(upstream string, up bool)
 	// UpstreamRateLimit says how many requests the upstream allows in its window of time, and how many of them are left
 	// (Docker Hub's ratelimit-limit and ratelimit-remaining).

@@ -64,6 +64,7 @@ func observed(t *testing.T, url string, timeouts Timeouts, told Observer, edit .
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
+	c.Announce()
 	return c
 }
 
