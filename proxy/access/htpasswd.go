@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -21,6 +22,9 @@ const (
 	verifiedFor = 5 * time.Minute
 	// maxVerified is the most users of whom that is known at once.
 	maxVerified = 1024
+	// verifyWithin is how long a password waits for its turn: many that are wrong take no more than half of the processors, which
+	// pulls need too.
+	verifyWithin = 2 * time.Second
 	// maxHtpasswd is the most bytes of a file.
 	maxHtpasswd = 4 << 20
 )
@@ -32,6 +36,8 @@ type Htpasswd struct {
 	file string
 	now  func() time.Time
 	salt [32]byte
+	// turns has room for as many as are compared at once.
+	turns chan struct{}
 
 	mu       sync.Mutex
 	read     fs.FileInfo // what users were read of; nil for nothing
@@ -44,7 +50,7 @@ var _ Accounts = (*Htpasswd)(nil)
 
 // NewHtpasswd reads a file of accounts.
 func NewHtpasswd(file string) (*Htpasswd, error) {
-	h := &Htpasswd{file: file, now: time.Now}
+	h := &Htpasswd{file: file, now: time.Now, turns: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
 	_, _ = rand.Read(h.salt[:]) // never fails
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -55,17 +61,30 @@ func NewHtpasswd(file string) (*Htpasswd, error) {
 }
 
 // Verify implements Accounts.
-func (h *Htpasswd) Verify(_ context.Context, user, password string) (bool, error) {
+func (h *Htpasswd) Verify(ctx context.Context, user, password string) (bool, error) {
 	hash, known, remembered, err := h.look(user, password)
 	if err != nil || remembered {
 		return remembered, err
 	}
-	matches := bcrypt.CompareHashAndPassword(hash, []byte(password)) == nil
-	if !matches || !known {
-		return false, nil
+	matches, err := h.compare(ctx, hash, password)
+	if err != nil || !matches || !known {
+		return false, err
 	}
 	h.remember(user, password, hash)
 	return true, nil
+}
+
+// compare is the work, for which it waits for its turn.
+func (h *Htpasswd) compare(ctx context.Context, hash []byte, password string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, verifyWithin)
+	defer cancel()
+	select {
+	case h.turns <- struct{}{}:
+	case <-ctx.Done():
+		return false, fmt.Errorf("verifying a password, while %d others are: %w", cap(h.turns), ctx.Err())
+	}
+	defer func() { <-h.turns }()
+	return bcrypt.CompareHashAndPassword(hash, []byte(password)) == nil, nil
 }
 
 // look returns the hash to compare with, of the user or of nobody, and whether that was done lately.
