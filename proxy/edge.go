@@ -42,7 +42,7 @@ type connectionKey struct{}
 type edge struct {
 	next  http.Handler
 	limit int64
-	// bodies says that requests have bodies, which are read.
+	// bodies says that requests have bodies, which are read of those that write.
 	bodies bool
 	busy   atomic.Int64
 	told   gatekeeper
@@ -57,8 +57,12 @@ func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	busy := e.busy.Add(1)
 	c, connected := r.Context().Value(connectionKey{}).(*connection)
 	turnedAway := connected && c.surplus || busy > e.limit
-	if r.ContentLength != 0 && (!e.bodies || turnedAway) {
+	switch {
+	case r.ContentLength == 0:
+	case turnedAway || !e.bodies || !writes(r.Method):
 		refuseBody(w)
+	default:
+		w, r = await(w, r)
 	}
 	switch {
 	case connected && c.surplus:
@@ -78,9 +82,13 @@ func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+func writes(method string) bool {
+	return method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch
+}
+
 // refuseBody has the connection closed after the answer. net/http would wait for the body before, without end, so as to
 // find the next request behind it.
 func refuseBody(w http.ResponseWriter) {
 	w.Header().Set("Connection", "close")
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyWithin)) // fails when the connection is gone
+	hurryBody(w)
 }
