@@ -135,7 +135,7 @@ func (p Policy) MayMount(r *http.Request, repository string) bool {
 		case granted.Identity != nil:
 			return p.authorize(r, granted.Identity, repository, Pull) == nil
 		}
-		return granted.User != "" || granted.allows(repository, Pull)
+		return granted.User != ""
 	}
 	return p.knowsAnybody() && p.Check(http.Header{}, r, repository, Pull) == nil
 }
@@ -143,10 +143,17 @@ func (p Policy) MayMount(r *http.Request, repository string) bool {
 func (p Policy) checkToken(h http.Header, r *http.Request, repository string, action Action) error {
 	_, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	granted, err := p.readToken(strings.TrimSpace(token))
-	if err != nil || repository != "" && !granted.allows(repository, action) {
+	if err != nil || repository != "" && !p.grants(granted, repository, action) {
 		return challenge(h, r, repository, action)
 	}
 	return p.authorize(r, granted.Identity, repository, action)
+}
+
+// grants says whether a token is for something. One of nobody, which may be of an earlier policy, is for no more than may be
+// done without.
+func (p Policy) grants(c claims, repository string, action Action) bool {
+	nobodys := c.User == "" && c.Identity == nil
+	return c.allows(repository, action) && (!nobodys || p.Anonymous.may(action))
 }
 
 // readToken reads a token of somebody who may be known still: whom a policy does not know had it of an earlier one.
