@@ -75,18 +75,18 @@ func (s *Server) take(next loaded) error {
 	spoken, err := s.newSchemes(next.Listen)
 	switch {
 	case err != nil && closing:
-		s.front.speak(s.closedTo())
+		s.speak(s.closedTo())
 		return err
 	case err != nil:
 		return err
 	case closing:
-		s.front.speak(spoken)
+		s.speak(spoken)
 		return s.backend.configure(next.ProxyConfiguration)
 	}
 	if err := s.backend.configure(next.ProxyConfiguration); err != nil {
 		return err
 	}
-	s.front.speak(spoken)
+	s.speak(spoken)
 	return nil
 }
 

@@ -38,7 +38,6 @@ var (
 func (s *Server) newSchemes(listen config.ListenConfiguration) (*schemes, error) {
 	spoken := &schemes{listen: &listen, overTLS: s.backend.engine, overHTTP: s.backend.engine, plain: true, replaced: make(chan struct{})}
 	if listen.TLS == nil {
-		s.figures.CertificateGone()
 		return spoken, nil
 	}
 	var err error
@@ -54,6 +53,21 @@ func (s *Server) newSchemes(listen config.ListenConfiguration) (*schemes, error)
 		spoken.overHTTP = answer{http.StatusForbidden, errOnlyTLS, s.figures.Request}
 	}
 	return spoken, nil
+}
+
+// speak has other schemes in force.
+func (s *Server) speak(next *schemes) {
+	s.front.speak(next)
+	s.announce(next)
+}
+
+// announce tells the metrics of the certificate of the schemes in force.
+func (s *Server) announce(spoken *schemes) {
+	if spoken.certificate == nil {
+		s.figures.CertificateGone()
+		return
+	}
+	spoken.certificate.Announce()
 }
 
 // closedTo serves nobody: it is for who may pull when that cannot be read.

@@ -124,6 +124,7 @@ func (s *Server) listenForRegistry(cfg config.ListenConfiguration, limits Limits
 	}
 	s.front = newFront(l.Listener, spoken)
 	l.Listener = s.front
+	s.announce(spoken)
 	return l, nil
 }
 

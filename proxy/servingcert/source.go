@@ -42,8 +42,8 @@ type Source struct {
 	expired  bool // that it has expired was told
 }
 
-// New reads the files. Errors are *secretfile.Error: without a certificate nothing can be served, and without the CAs of
-// clients nobody may be.
+// New reads the files, of which the metrics are told by Announce. Errors are *secretfile.Error: without a certificate nothing
+// can be served, and without the CAs of clients nobody may be.
 func New(options Options) (*Source, error) {
 	s := &Source{Options: options, files: files{options.TLS}}
 	s.seen = s.files.look()
@@ -51,6 +51,13 @@ func New(options Options) (*Source, error) {
 		return nil, fmt.Errorf("reading what the registry API is served with: %w", err)
 	}
 	return s, nil
+}
+
+// Announce tells the metrics of the certificate, which is served with from now on.
+func (s *Source) Announce() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Metrics.CertificateServed(s.notAfter)
 }
 
 // Config is for a server. Each handshake is made with what is in force when it begins.
@@ -86,6 +93,7 @@ func (s *Source) look(now time.Time) {
 		s.Logger.Info("changed certificates refused, those of before are served with", "hub", s.Hub, "error", err.Error())
 		return
 	}
+	s.Metrics.CertificateServed(s.notAfter)
 	s.Logger.Info("changed certificates are served with", "hub", s.Hub, "notAfter", s.notAfter)
 }
 
@@ -96,7 +104,6 @@ func (s *Source) take() error {
 	}
 	s.inForce.Store(served)
 	s.notAfter, s.expired = notAfter, false
-	s.Metrics.CertificateServed(notAfter)
 	return nil
 }
 
