@@ -8,9 +8,15 @@ import (
 	"github.com/registryhub/registryhub/proxy/upstream"
 )
 
-// clients of upstreams, by their configuration: hosts that have the same upstream share its connections and tokens, and
-// so do a configuration and the next.
-type clients map[config.UpstreamConfiguration]*upstream.Client
+// clients of upstreams, by what they are made of: hosts that have the same upstream among as many share its connections and
+// tokens, and so do a configuration and the next.
+type clients map[asked]*upstream.Client
+
+// asked is an upstream, and how long it has to answer.
+type asked struct {
+	config.UpstreamConfiguration
+	timeouts upstream.Timeouts
+}
 
 // hosts makes the hosts of a configuration, and adds the clients that they have. Those that exist are taken from there.
 func (c clients) hosts(configured []config.MirrorHost, existing clients, told *observer) ([]pullthrough.Host, error) {
@@ -21,7 +27,7 @@ func (c clients) hosts(configured []config.MirrorHost, existing clients, told *o
 		}
 		host := pullthrough.Host{Name: one.Host}
 		for _, each := range one.Upstreams {
-			client, err := c.client(each, existing, timeoutsAmong(len(one.Upstreams)), told)
+			client, err := c.client(asked{each, timeoutsAmong(len(one.Upstreams))}, existing, told)
 			if err != nil {
 				return nil, fmt.Errorf("mirroring %s: %w", one.Host, err)
 			}
@@ -32,18 +38,18 @@ func (c clients) hosts(configured []config.MirrorHost, existing clients, told *o
 	return hosts, nil
 }
 
-func (c clients) client(cfg config.UpstreamConfiguration, existing clients, timeouts upstream.Timeouts, told *observer) (*upstream.Client, error) {
-	client, found := c[cfg]
+func (c clients) client(wanted asked, existing clients, told *observer) (*upstream.Client, error) {
+	client, found := c[wanted]
 	if !found {
-		client, found = existing[cfg]
+		client, found = existing[wanted]
 	}
 	if !found {
 		var err error
-		if client, err = upstream.New(cfg, timeouts, told); err != nil {
+		if client, err = upstream.New(wanted.UpstreamConfiguration, wanted.timeouts, told); err != nil {
 			return nil, err
 		}
 	}
-	c[cfg] = client
+	c[wanted] = client
 	return client, nil
 }
 
@@ -56,8 +62,8 @@ func (c clients) announce() {
 
 // closeBut closes those that are not among the kept.
 func (c clients) closeBut(kept clients) {
-	for cfg, client := range c {
-		if kept[cfg] != client {
+	for each, client := range c {
+		if kept[each] != client {
 			client.Close()
 		}
 	}

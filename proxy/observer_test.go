@@ -45,16 +45,17 @@ func TestObserverLogsTransitionsAlone(t *testing.T) {
 func TestHostsWithTheSameUpstreamShareItsClient(t *testing.T) {
 	same := config.UpstreamConfiguration{Name: "one", URL: "https://one.example"}
 	other := config.UpstreamConfiguration{Name: "one", URL: "https://one.example/prefix"}
+	third := config.UpstreamConfiguration{Name: "three", URL: "https://three.example"}
 	made := clients{}
 	defer func() { made.closeBut(nil) }()
 	told := newObserver("hub", funcr.New(func(_, _ string) {}, funcr.Options{}), metrics.New(prometheus.NewRegistry()))
 	hosts, err := made.hosts([]config.MirrorHost{
-		{Host: "a.example", Upstreams: []config.UpstreamConfiguration{same}}, {Host: "b.example", Upstreams: []config.UpstreamConfiguration{other, same}},
+		{Host: "a.example", Upstreams: []config.UpstreamConfiguration{third, same}}, {Host: "b.example", Upstreams: []config.UpstreamConfiguration{other, same}},
 	}, nil, told)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if hosts[0].Upstreams[0] != hosts[1].Upstreams[1] || hosts[1].Upstreams[0] == hosts[1].Upstreams[1] || len(made) != 2 {
+	if hosts[0].Upstreams[1] != hosts[1].Upstreams[1] || hosts[1].Upstreams[0] == hosts[1].Upstreams[1] || len(made) != 3 {
 		t.Errorf("there are %d clients", len(made))
 	}
 }
