@@ -32,8 +32,6 @@ type Options struct {
 	Version string
 	// Limits of what clients can have at once. Default: those of Limits.
 	Limits Limits
-	// Registry takes the metrics, and is what /metrics shows. Default: one of its own.
-	Registry *prometheus.Registry
 }
 
 // Server is a hub's proxy. It listens from the beginning and serves while it runs.
@@ -81,17 +79,18 @@ func NewFromFile(file string, options Options) (*Server, error) {
 }
 
 func newServer(first loaded, options Options) (*Server, error) {
-	if options.Registry == nil {
-		options.Registry = newRegistry()
+	registry := newRegistry()
+	s := &Server{
+		logger: options.Logger, version: options.Version, limits: options.Limits.withDefaults(), figures: metrics.New(registry), inForce: first,
+		drainWithin: DrainTimeout,
 	}
-	s := &Server{logger: options.Logger, version: options.Version, limits: options.Limits.withDefaults(), figures: metrics.New(options.Registry), inForce: first, drainWithin: DrainTimeout}
 	s.figures.Build(options.Version, first.hash)
 	s.report.Store(&config.ProxyReport{InForce: first.hash})
 	var err error
 	if s.backend, err = newBackend(first.ProxyConfiguration, options.Logger, s.figures); err != nil {
 		return nil, err
 	}
-	if err := s.listen(first.Listen, options.Registry); err != nil {
+	if err := s.listen(first.Listen, registry); err != nil {
 		s.backend.close()
 		return nil, err
 	}

@@ -40,9 +40,6 @@ func DigestReference(d digest.Digest) Reference { return Reference{digest: d} }
 // IsDigest reports whether the reference is a digest: what it names never changes.
 func (r Reference) IsDigest() bool { return r.digest != "" }
 
-// IsZero reports whether the reference names nothing.
-func (r Reference) IsZero() bool { return r == Reference{} }
-
 // Digest is the digest, or "" when the reference is a tag.
 func (r Reference) Digest() digest.Digest { return r.digest }
 
