@@ -127,8 +127,7 @@ func (w *Warmer) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		pause, failed := w.round(ctx)
 		if failed {
-			pause = min(pause, retry)
-			retry *= 2
+			pause, retry = min(pause, retry), min(2*retry, pause)
 		} else {
 			retry = firstRetry
 		}
