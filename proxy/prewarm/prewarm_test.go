@@ -73,8 +73,14 @@ func digestOf(text string) string { return digest.FromString(text).String() }
 // run runs a Warmer in a bubble, and ends it with the test.
 func run(t *testing.T, s *shelf, wanted config.PrewarmConfiguration) *Warmer {
 	t.Helper()
+	return runWith(t, s, s, wanted)
+}
+
+// runWith has a puller of its own in front of the shelf.
+func runWith(t *testing.T, puller Puller, s *shelf, wanted config.PrewarmConfiguration) *Warmer {
+	t.Helper()
 	s.began = time.Now()
-	w := New(Options{Hub: "hub", Puller: s, Full: s.isFull, Logger: logr.Discard()}, &wanted)
+	w := New(Options{Hub: "hub", Puller: puller, Full: s.isFull, Logger: logr.Discard()}, &wanted)
 	ctx, end := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { w.Run(ctx) })

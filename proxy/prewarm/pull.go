@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
@@ -20,11 +21,17 @@ const (
 	blobsAtOnce = 3
 	// maxDepth is how deep indexes may be nested: those of real images are not.
 	maxDepth = 4
+	// maxManifests is how many manifests and indexes an image may have: one for each platform is a few dozen.
+	maxManifests = 1024
+	// maxTime is how long the other images wait behind one.
+	maxTime = 6 * time.Hour
 )
 
 var (
 	errFull       = errors.New("the cache has no room: nothing is pulled ahead until it has")
 	errDeep       = errors.New("its indexes name indexes without an end")
+	errWide       = fmt.Errorf("it has more than %d manifests: name fewer platforms, or the manifests that are needed by their digests", maxManifests)
+	errLong       = fmt.Errorf("it was not whole in the cache after %g hours: the other images are pulled first, then it is tried again", maxTime.Hours())
 	errNoPlatform = errors.New("it has none of the platforms that are pulled ahead")
 )
 
@@ -49,7 +56,15 @@ type child struct {
 	} `json:"platform"`
 }
 
-// pull has an image whole in the cache.
+// pulling is an image on its way into the cache.
+type pulling struct {
+	*Warmer
+	config.Image
+	platforms []string
+	manifests int // asked for so far
+}
+
+// pull has an image whole in the cache, or gives it up when that takes too long.
 func (w *Warmer) pull(ctx context.Context, image config.Image, platforms []string) error {
 	name := image.Digest
 	if name == "" {
@@ -59,17 +74,27 @@ func (w *Warmer) pull(ctx context.Context, image config.Image, platforms []strin
 	if err != nil {
 		return err
 	}
-	return w.pullManifest(ctx, image, reference, platforms, maxDepth)
+	ctx, done := context.WithTimeoutCause(ctx, maxTime, errLong)
+	defer done()
+	one := &pulling{Warmer: w, Image: image, platforms: platforms}
+	err = one.pullManifest(ctx, reference, maxDepth)
+	if err != nil && errors.Is(context.Cause(ctx), errLong) {
+		return errLong
+	}
+	return err
 }
 
-func (w *Warmer) pullManifest(ctx context.Context, image config.Image, reference distspec.Reference, platforms []string, depth int) error {
+func (p *pulling) pullManifest(ctx context.Context, reference distspec.Reference, depth int) error {
 	switch {
 	case depth == 0:
 		return errDeep
-	case w.Full():
+	case p.manifests == maxManifests:
+		return errWide
+	case p.Full():
 		return errFull
 	}
-	one, err := w.Puller.ManifestAhead(ctx, image.Host, image.Repository, reference)
+	p.manifests++
+	one, err := p.Puller.ManifestAhead(ctx, p.Host, p.Repository, reference)
 	if err != nil {
 		return err
 	}
@@ -78,13 +103,13 @@ func (w *Warmer) pullManifest(ctx context.Context, image config.Image, reference
 		return fmt.Errorf("reading manifest %s: %w", one.Digest, err)
 	}
 	if len(content.Manifests) > 0 {
-		return w.pullIndex(ctx, image, content.Manifests, platforms, depth-1)
+		return p.pullIndex(ctx, content.Manifests, depth-1)
 	}
-	return w.pullBlobs(ctx, image, content)
+	return p.pullBlobs(ctx, content)
 }
 
-func (w *Warmer) pullIndex(ctx context.Context, image config.Image, children []child, platforms []string, depth int) error {
-	wanted := slices.DeleteFunc(children, func(c child) bool { return !c.isOf(platforms) })
+func (p *pulling) pullIndex(ctx context.Context, children []child, depth int) error {
+	wanted := slices.DeleteFunc(children, func(c child) bool { return !c.isOf(p.platforms) })
 	if len(wanted) == 0 {
 		return errNoPlatform
 	}
@@ -93,7 +118,7 @@ func (w *Warmer) pullIndex(ctx context.Context, image config.Image, children []c
 		if err != nil {
 			return fmt.Errorf("reading the index of the image: %w", err)
 		}
-		if err := w.pullManifest(ctx, image, distspec.DigestReference(d), platforms, depth); err != nil {
+		if err := p.pullManifest(ctx, distspec.DigestReference(d), depth); err != nil {
 			return err
 		}
 	}
@@ -109,7 +134,7 @@ func (c child) isOf(platforms []string) bool {
 	})
 }
 
-func (w *Warmer) pullBlobs(ctx context.Context, image config.Image, content document) error {
+func (p *pulling) pullBlobs(ctx context.Context, content document) error {
 	parts := content.Layers
 	if content.Config != nil {
 		parts = append([]part{*content.Config}, parts...)
@@ -117,7 +142,7 @@ func (w *Warmer) pullBlobs(ctx context.Context, image config.Image, content docu
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(blobsAtOnce)
 	for _, d := range digests(parts) {
-		group.Go(func() error { return w.Puller.BlobAhead(ctx, image.Host, image.Repository, d) })
+		group.Go(func() error { return p.Puller.BlobAhead(ctx, p.Host, p.Repository, d) })
 	}
 	return group.Wait()
 }
