@@ -62,16 +62,42 @@ func Base(w http.ResponseWriter, r *http.Request) error {
 	return Body(w, r, "application/json", []byte("{}"))
 }
 
+// MaxHeld is how many bytes of an object are read into memory for one client at most, who may be slow to take them. What is
+// larger is sent from where it is kept.
+const MaxHeld = 64 << 10
+
 // Body answers 200 with a whole body; HEAD gets the same header.
 func Body(w http.ResponseWriter, r *http.Request, contentType string, body []byte) error {
-	w.Header().Set("Content-Type", contentType)
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(http.StatusOK)
+	documentHeader(w, contentType, int64(len(body)))
 	if r.Method == http.MethodHead {
 		return nil
 	}
 	_, err := w.Write(body)
 	return err
+}
+
+// Object answers as Body does with what is in a store, which the caller closes. What is read into memory is read before the
+// header is out.
+func Object(w http.ResponseWriter, r *http.Request, contentType string, object store.Object) error {
+	if object.Size() <= MaxHeld {
+		body, err := read(r.Context(), object)
+		if err != nil {
+			return err
+		}
+		return Body(w, r, contentType, body)
+	}
+	documentHeader(w, contentType, object.Size())
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	_, err := Send(r.Context(), w, object, 0, object.Size())
+	return err
+}
+
+func documentHeader(w http.ResponseWriter, contentType string, size int64) {
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Length", strconv.FormatInt(size, 10))
+	w.WriteHeader(http.StatusOK)
 }
 
 // Piece is what of a blob is sent: the whole, or a range.
@@ -134,6 +160,10 @@ func ReadAll(ctx context.Context, object store.Object) (body []byte, err error) 
 			err = closed
 		}
 	}()
+	return read(ctx, object)
+}
+
+func read(ctx context.Context, object store.Object) ([]byte, error) {
 	if whole, ok := object.(store.InMemory); ok {
 		return whole.Bytes(), nil
 	}
@@ -141,7 +171,7 @@ func ReadAll(ctx context.Context, object store.Object) (body []byte, err error) 
 	if err != nil {
 		return nil, err
 	}
-	body = make([]byte, object.Size())
+	body := make([]byte, object.Size())
 	_, err = io.ReadFull(section, body)
 	if closed := section.Close(); err == nil {
 		err = closed

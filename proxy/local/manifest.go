@@ -15,7 +15,7 @@ import (
 )
 
 // serveManifest serves a manifest as it was pushed.
-func (c call) serveManifest() error {
+func (c call) serveManifest() (err error) {
 	link, err := c.manifest()
 	if err != nil {
 		return absent(err, distspec.ManifestUnknown)
@@ -24,15 +24,12 @@ func (c call) serveManifest() error {
 	if err != nil {
 		return absent(err, distspec.ManifestUnknown)
 	}
-	body, err := answer.ReadAll(c.r.Context(), object)
-	if err != nil {
-		return err
-	}
+	defer func() { err = errors.Join(err, object.Close()) }()
 	if err := c.renew(link.Digest); err != nil {
 		return absent(err, distspec.ManifestUnknown)
 	}
 	c.w.Header().Set("Docker-Content-Digest", link.Digest.String())
-	return answer.Body(c.w, c.r, link.MediaType, body)
+	return answer.Object(c.w, c.r, link.MediaType, object)
 }
 
 // manifest finds the manifest that is asked for. store.ErrNotFound.

@@ -33,7 +33,11 @@ func (m *Mirror) ManifestAhead(ctx context.Context, host, repository string, ref
 		get = m.byDigest
 	}
 	one, err := get(ctx, q)
-	return Ahead{Digest: one.Digest, MediaType: one.MediaType, Content: one.body}, err
+	if err != nil {
+		return Ahead{}, err
+	}
+	content, err := m.read(ctx, one)
+	return Ahead{Digest: one.Digest, MediaType: one.MediaType, Content: content}, err
 }
 
 // BlobAhead has a blob in the store that a manifest names which ManifestAhead gave: it returns when it is there, or can

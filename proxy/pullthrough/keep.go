@@ -19,6 +19,7 @@ func (m *Mirror) keep(ctx context.Context, repository store.Repository, f found)
 	one := manifest{
 		Link:     store.Link{Digest: f.Digest, MediaType: f.MediaType, Manifest: true, Effective: f.effective},
 		body:     f.Content,
+		size:     int64(len(f.Content)),
 		upstream: f.upstream,
 		lookup:   metrics.Miss,
 	}

@@ -43,6 +43,7 @@ func (m *Mirror) keepList(ctx context.Context, n named, l list) manifest {
 	one := manifest{
 		Link:     store.Link{Digest: digest.FromBytes(l.document), MediaType: l.mediaType, Manifest: true, Effective: l.effective},
 		body:     l.document,
+		size:     int64(len(l.document)),
 		upstream: l.upstream,
 		lookup:   metrics.Miss,
 	}

@@ -18,7 +18,9 @@ import (
 // manifest is one that can be served.
 type manifest struct {
 	store.Link
+	// body is nil when it is in the store and larger than what a request holds in memory.
 	body []byte
+	size int64
 	// upstream is the name of the one that it was fetched from; empty for what was in the store.
 	upstream string
 	// lookup is how it was come by.
@@ -38,7 +40,20 @@ func (m *Mirror) serveManifest(w http.ResponseWriter, r *http.Request, q query) 
 	w.Header().Set("Docker-Content-Digest", one.Digest.String())
 	setEffective(w.Header(), q.repository, one.Effective)
 	warnIfStale(w.Header(), one.lookup)
-	return answer.Body(w, r, one.MediaType, one.body)
+	return m.sendWhole(w, r, one.MediaType, one)
+}
+
+// sendWhole answers with a document as it is.
+func (m *Mirror) sendWhole(w http.ResponseWriter, r *http.Request, mediaType string, one manifest) (err error) {
+	if one.body != nil {
+		return answer.Body(w, r, mediaType, one.body)
+	}
+	object, err := m.Store.Open(r.Context(), one.Digest)
+	if m.storeTrouble(err) != nil {
+		return distspec.Unavailable(err) // gone again
+	}
+	defer func() { err = errors.Join(err, object.Close()) }()
+	return answer.Object(w, r, mediaType, object)
 }
 
 // warnIfStale marks an answer that may be outdated (RFC 7234, section 5.5: 299 is for what has no code of its own).
@@ -95,13 +110,18 @@ func (m *Mirror) held(ctx context.Context, repository store.Repository, d digest
 	if err != nil {
 		return manifest{}, m.storeTrouble(err)
 	}
-	body, err := readAll(ctx, object)
-	return manifest{Link: link, body: body, lookup: metrics.Hit}, m.storeTrouble(err)
+	size := object.Size()
+	body, err := readSmall(ctx, object)
+	return manifest{Link: link, body: body, size: size, lookup: metrics.Hit}, m.storeTrouble(err)
 }
 
-func readAll(ctx context.Context, object store.Object) ([]byte, error) {
-	if object.Size() > upstream.MaxManifestSize {
+// readSmall leaves what is larger than a request holds in memory where it is, and closes the object.
+func readSmall(ctx context.Context, object store.Object) ([]byte, error) {
+	switch size := object.Size(); {
+	case size > upstream.MaxManifestSize:
 		return nil, errors.Join(store.ErrNotFound, object.Close())
+	case size > answer.MaxHeld:
+		return nil, object.Close()
 	}
 	return answer.ReadAll(ctx, object)
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/registryhub/registryhub/proxy/metrics"
 	"github.com/registryhub/registryhub/proxy/store"
@@ -76,6 +77,7 @@ type Mirror struct {
 	turns     chan struct{} // taken by fills under way
 	lanes     chan struct{} // taken by transfers that are not their blob's first
 	buffers   *buffers
+	rooms     *semaphore.Weighted // taken by documents that are parsed for requests
 }
 
 // New returns a Mirror, to be closed by the caller.
@@ -94,6 +96,7 @@ func New(options Options, initial Settings) (*Mirror, error) {
 	}
 	m := &Mirror{
 		Options: options, work: newBackground(), turns: make(chan struct{}, maxFills), lanes: make(chan struct{}, maxLanes), buffers: newBuffers(),
+		rooms: semaphore.NewWeighted(maxParsed),
 	}
 	m.fills.active = map[hosted]*fill{}
 	if err := m.Configure(initial); err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/registryhub/registryhub/proxy/answer"
 	"github.com/registryhub/registryhub/proxy/distspec"
 	"github.com/registryhub/registryhub/proxy/upstream"
 )
@@ -17,21 +16,20 @@ func (m *Mirror) serveReferrers(w http.ResponseWriter, r *http.Request, q query)
 	if err != nil {
 		return err
 	}
-	body, err := filtered(w.Header(), one.body, r.URL.Query().Get("artifactType"))
-	if err != nil {
-		return distspec.Unavailable(err)
-	}
 	m.Metrics.Lookup("referrers", one.lookup)
 	setEffective(w.Header(), q.repository, one.Effective)
 	warnIfStale(w.Header(), one.lookup)
-	return answer.Body(w, r, distspec.MediaTypeIndex, body)
+	artifactType := r.URL.Query().Get("artifactType")
+	if artifactType == "" {
+		return m.sendWhole(w, r, distspec.MediaTypeIndex, one)
+	}
+	return m.sendDerived(w, r, distspec.MediaTypeIndex, one, func(document []byte) ([]byte, error) {
+		return filtered(w.Header(), document, artifactType)
+	})
 }
 
 // filtered tells the client when something was left out.
 func filtered(h http.Header, body []byte, artifactType string) ([]byte, error) {
-	if artifactType == "" {
-		return body, nil
-	}
 	list, err := distspec.ParseReferrers(body)
 	if err != nil {
 		return nil, err

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/registryhub/registryhub/proxy/answer"
 	"github.com/registryhub/registryhub/proxy/distspec"
 	"github.com/registryhub/registryhub/proxy/rules"
 	"github.com/registryhub/registryhub/proxy/upstream"
@@ -42,16 +41,18 @@ func (m *Mirror) serveTags(w http.ResponseWriter, r *http.Request, q query) erro
 	if err != nil {
 		return err
 	}
-	body, next, err := pageOf(one.body, page)
-	if err != nil {
-		return distspec.Unavailable(err)
-	}
 	m.Metrics.Lookup("tags", one.lookup)
-	if next != "" {
-		w.Header().Set("Link", distspec.NextLink(q.Repository, next+q.namespaceQuery()))
-	}
 	warnIfStale(w.Header(), one.lookup)
-	return answer.Body(w, r, "application/json", body)
+	if page.Size < 0 && page.After == "" {
+		return m.sendWhole(w, r, "application/json", one)
+	}
+	return m.sendDerived(w, r, "application/json", one, func(document []byte) ([]byte, error) {
+		body, next, err := pageOf(document, page)
+		if next != "" {
+			w.Header().Set("Link", distspec.NextLink(q.Repository, next+q.namespaceQuery()))
+		}
+		return body, err
+	})
 }
 
 func pageOf(document []byte, page distspec.Page) (body []byte, next string, err error) {
