@@ -64,12 +64,22 @@ func (w *Watch) Trouble() error {
 // Run watches until the context ends. It is called once.
 func (w *Watch) Run(ctx context.Context) {
 	for {
-		if err := w.Store.Probe(ctx); ctx.Err() == nil {
+		err := w.Store.Probe(ctx)
+		w.forgetFailures()
+		if ctx.Err() == nil {
 			w.found(err)
 		}
 		if !w.wait(ctx) {
 			return
 		}
+	}
+}
+
+// forgetFailures drops what was complained of before a try ended, which may have taken long: the try is the newer word.
+func (w *Watch) forgetFailures() {
+	select {
+	case <-w.failures:
+	default:
 	}
 }
 

@@ -54,7 +54,7 @@ type world struct {
 	lines    []string
 }
 
-func run(t *testing.T, p *place) *world {
+func run(t *testing.T, p store.Prober) *world {
 	t.Helper()
 	w := &world{registry: prometheus.NewRegistry()}
 	logger := funcr.NewJSON(func(line string) {
