@@ -67,6 +67,16 @@ func (c chunk) remove(dir string) error {
 	return os.Remove(filepath.Join(dir, c.Name))
 }
 
+// abandon removes the chunk of a record that could not be made. Where the record is there all the same, which a file system
+// can deny (link(2) on NFS) or fail to make durable, the chunk counts; where nobody can tell it stays, and goes with the upload.
+func (r record) abandon(dir string) error {
+	made, err := readRecord(dir, r.number)
+	if errors.Is(err, store.ErrNotFound) || err == nil && made.Chunk != r.Chunk {
+		return r.Chunk.remove(dir)
+	}
+	return err
+}
+
 func (c chunk) copyTo(w io.Writer, dir string) error {
 	if c.Name == "" {
 		return nil

@@ -90,7 +90,7 @@ func (s *Store) append(dir string, offset int64, body io.Reader) (record, error)
 		err = syncDir(dir)
 	}
 	if err != nil {
-		return record{}, errors.Join(err, chunk.remove(dir))
+		return record{}, errors.Join(err, next.abandon(dir))
 	}
 	return next, nil
 }
@@ -131,7 +131,7 @@ func (s *Store) finish(dir string, offset int64, body io.Reader, want digest.Dig
 		err = writeRecord(dir, next)
 	}
 	if err != nil {
-		return 0, errors.Join(err, chunk.remove(dir))
+		return 0, errors.Join(err, next.abandon(dir))
 	}
 	return next.Size, s.assemble(dir, want)
 }
