@@ -65,11 +65,9 @@ func (p Policy) Over(usage store.Usage) bool {
 		(usage.Inodes > 0 && usage.UsedInodes > percent(usage.Inodes, p.HighWatermarkPercent))
 }
 
-// Largest is how many bytes an object of a store that is so large can have: with what lies below the low watermark it would
-// not fit, and everything would go for it.
-func (p Policy) Largest(usage store.Usage) int64 {
-	return usage.Capacity - percent(usage.Capacity, p.LowWatermarkPercent)
-}
+// Largest is how many bytes an object of a store that is so large can have: a larger one would go as soon as it was there, and
+// everything else before it.
+func (p Policy) Largest(usage store.Usage) int64 { return percent(usage.Capacity, p.HighWatermarkPercent) }
 
 // percent does not overflow, whatever the size of the file system.
 func percent(n int64, of int32) int64 {

@@ -135,9 +135,9 @@ func drawDigest(t *rapid.T, i int) digest.Digest {
 	return rapid.SampledFrom([]digest.Algorithm{digest.SHA256, digest.SHA512}).Draw(t, "algorithm").FromString(strconv.Itoa(i))
 }
 
-func TestLargestIsWhatLiesAboveTheLowWatermark(t *testing.T) {
+func TestLargestIsWhatTheHighWatermarkAllows(t *testing.T) {
 	t.Parallel()
-	for capacity, want := range map[int64]int64{0: 0, 100: 20, math.MaxInt64: math.MaxInt64/5 + 1} {
+	for capacity, want := range map[int64]int64{0: 0, 100: 90, math.MaxInt64: math.MaxInt64 / 10 * 9} {
 		if got := policy.Largest(store.Usage{Capacity: capacity}); got != want {
 			t.Errorf("of %d bytes: got %d, want %d", capacity, got, want)
 		}

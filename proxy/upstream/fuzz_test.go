@@ -31,13 +31,13 @@ func FuzzParseRetryAfter(f *testing.F) {
 	})
 }
 
-// endless is a body that does not end, and counts what is read of it.
-type endless struct {
+// endlessBody is a body that does not end, and counts what is read of it.
+type endlessBody struct {
 	begin io.Reader
 	read  int
 }
 
-func (e *endless) Read(p []byte) (int, error) {
+func (e *endlessBody) Read(p []byte) (int, error) {
 	n, err := e.begin.Read(p)
 	if err != nil {
 		n = copy(p, bytes.Repeat([]byte(" "), len(p)))
@@ -54,7 +54,7 @@ func FuzzErrorCode(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		from := &endless{begin: bytes.NewReader(body)}
+		from := &endlessBody{begin: bytes.NewReader(body)}
 		if code := errorCode(from); len(code) > 64 || strings.Trim(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") != "" {
 			t.Errorf("%q has the code %q", body, code)
 		}

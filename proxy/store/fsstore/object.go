@@ -30,11 +30,20 @@ func (s *Store) Open(ctx context.Context, d digest.Digest) (store.Object, error)
 	if err := d.Validate(); err != nil {
 		return nil, fmt.Errorf("opening an object: %w", err)
 	}
+	return s.openWhole(ctx, d, true)
+}
+
+// openWhole opens an object that cannot be read once more, unless it may not try again, as scrub does.
+func (s *Store) openWhole(ctx context.Context, d digest.Digest, again bool) (store.Object, error) {
 	r, err := s.open(d, s.blobPath(d))
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", d, typed(err))
 	}
 	info, size, err := whole(r.file)
+	if again && err != nil && !errors.Is(err, errTrailer) {
+		defer r.Close()
+		return s.openWhole(ctx, d, false)
+	}
 	if err != nil {
 		return nil, errors.Join(s.quarantine(ctx, d, r.file, err), r.Close())
 	}

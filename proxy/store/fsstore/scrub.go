@@ -56,6 +56,12 @@ func (s *Store) Scrub(ctx context.Context, d digest.Digest, pace func(context.Co
 	if err := d.Validate(); err != nil {
 		return 0, fmt.Errorf("scrubbing an object: %w", err)
 	}
+	return s.scrub(ctx, d, pace, true)
+}
+
+// scrub reads an object that cannot be read once more, unless it may not try again: a network file system refuses for a
+// moment what a bad disk refuses for good.
+func (s *Store) scrub(ctx context.Context, d digest.Digest, pace func(context.Context, int64) error, again bool) (int64, error) {
 	file, err := os.Open(s.blobPath(d))
 	if err != nil {
 		return 0, fmt.Errorf("scrubbing %s: %w", d, typed(err))
@@ -63,6 +69,8 @@ func (s *Store) Scrub(ctx context.Context, d digest.Digest, pace func(context.Co
 	defer file.Close()
 	size, damage, err := reread(ctx, file, d, pace)
 	switch {
+	case again && errors.Is(damage, errUnreadable):
+		return s.scrub(ctx, d, pace, false)
 	case damage != nil:
 		return 0, s.quarantine(ctx, d, file, damage)
 	case err != nil:
