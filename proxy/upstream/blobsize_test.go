@@ -14,6 +14,7 @@ func TestBlobThatIsLargerThanAnyIsRefused(t *testing.T) {
 			"a part": func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Range", fmt.Sprintf("bytes 4-9/%d", size))
 				w.WriteHeader(http.StatusPartialContent)
+				_, _ = w.Write(make([]byte, 6)) // fails when the client has seen enough
 			},
 			"the whole": func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Length", strconv.FormatInt(size, 10))

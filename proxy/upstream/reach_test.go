@@ -44,7 +44,8 @@ func resolveTo(t *testing.T, address string) {
 	}()
 	was := net.DefaultResolver
 	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "udp", server.LocalAddr().String())
+		own := &net.Dialer{Resolver: &net.Resolver{}} // a lookup may outlive the test, when DefaultResolver is another again
+		return own.DialContext(ctx, "udp", server.LocalAddr().String())
 	}}
 	t.Cleanup(func() {
 		net.DefaultResolver = was
