@@ -70,7 +70,9 @@ type Mirror struct {
 
 	work      *background
 	manifests flights[manifest]
-	absent    absent
+	// absent is what is not there, and refused what is in the store and may not be had (401, 403).
+	absent, refused lately
+
 	heads     flights[upstream.Descriptor]
 	fills     fills
 	condemned condemned

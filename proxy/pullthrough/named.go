@@ -54,7 +54,8 @@ func (m *Mirror) known(ctx context.Context, n named) known {
 }
 
 // current answers from the store while that is believed, and otherwise after asking the upstream. All who ask
-// meanwhile wait for the same question, which goes on when they leave or are answered with what is known.
+// meanwhile wait for the same question, which goes on when they leave or are answered with what is known. What the
+// upstream has refused since is not known to anybody, whatever else it says, until it gives it again.
 func (m *Mirror) current(ctx context.Context, n named) (manifest, error) {
 	k := m.known(ctx, n)
 	age := m.Now().Sub(k.entry.ValidatedAt)
@@ -65,7 +66,7 @@ func (m *Mirror) current(ctx context.Context, n named) (manifest, error) {
 		return manifest{}, m.saidAbsent(n.unknown)
 	}
 	refresh := m.manifests.join(m.work, n.key(), func(ctx context.Context) (manifest, error) { return m.refresh(ctx, n) })
-	if !k.ok || !n.belief.HoldsInTrouble(age, n.StaleIfError) {
+	if !k.ok || !n.belief.HoldsInTrouble(age, n.StaleIfError) || m.refused.has(n.key(), m.Now()) {
 		return refresh.wait(ctx, headersWithin)
 	}
 	if refresh.await(ctx, staleAfter) && !isTrouble(refresh.err) {
@@ -87,9 +88,13 @@ func (m *Mirror) refresh(ctx context.Context, n named) (manifest, error) {
 		_ = m.storeTrouble(m.Store.DeleteTag(ctx, n.shelf, n.name)) // counted and told there
 		m.absent.add(n.key(), m.Now(), n.absentFor)
 	}
+	if upstream.IsUnauthorized(err) && k.entry.Digest != "" {
+		m.refused.add(n.key(), m.Now(), n.StaleIfError) // after that nothing is stale any more
+	}
 	if err != nil {
 		return manifest{}, asError(err, n.unknown)
 	}
+	m.refused.forget(n.key())
 	return one, nil
 }
 
