@@ -3,6 +3,7 @@ package pullthrough
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -21,7 +22,8 @@ var (
 const againAfter = 100 * time.Millisecond
 
 // ask asks one upstream after the other until one gives a final answer. An answer that cannot be used, a time-out,
-// 408, 429 and 5xx are none. When all of them are in trouble that may have passed the next moment, they are asked once
+// 408, 429 and 5xx are none, nor is a refusal (404, 401, 403) of one that stands in for one in trouble, which may have
+// what it has not. When all of them are in trouble that may have passed the next moment, they are asked once
 // more.
 func ask[T any](ctx context.Context, upstreams []*upstream.Client, question func(*upstream.Client) (T, error)) (T, error) {
 	answer, troubles, err := askEach(ctx, upstreams, question)
@@ -38,14 +40,19 @@ func askOnce[T any](ctx context.Context, upstreams []*upstream.Client, question 
 	return answer, errors.Join(err, asOne(troubles))
 }
 
-// askEach returns a final answer, or the troubles of all.
+// askEach returns a final answer, or the troubles of those that were asked.
 func askEach[T any](ctx context.Context, upstreams []*upstream.Client, question func(*upstream.Client) (T, error)) (T, []error, error) {
 	var none T
 	var troubles []error
 	for _, u := range upstreams {
 		answer, err := question(u)
-		if err == nil || final(err) {
+		if err == nil || final(err) && len(troubles) == 0 {
 			return answer, nil, err
+		}
+		if final(err) {
+			last := &troubles[len(troubles)-1]
+			*last = fmt.Errorf("%w; in its place: %s", *last, err.Error())
+			break
 		}
 		troubles = append(troubles, err)
 		if ctx.Err() != nil {

@@ -24,7 +24,8 @@ import (
 type Host struct {
 	// Name as in image references, in lower case, with its port where it has one.
 	Name string
-	// Upstreams are tried in order: the next one when one cannot be reached or answers 429 or 5xx.
+	// Upstreams are tried in order: the next one when one cannot be reached or answers 429 or 5xx. What that one has not
+	// is not known to be absent then: the one before may have it.
 	Upstreams []*upstream.Client
 
 	// generation tells it from an earlier one of its name with other upstreams.

@@ -9,6 +9,9 @@ import (
 	"github.com/registryhub/registryhub/proxy/upstream"
 )
 
+// errNoReferrers is the final answer, by a 404, of an upstream that keeps none of a manifest.
+var errNoReferrers = errors.New("the upstream has no referrers")
+
 // serveReferrers answers what refers to a manifest: what the upstream said lately, or says now. The answer is always
 // the whole list, filtered here, since what an upstream filters by cannot be known of a list that is kept.
 func (m *Mirror) serveReferrers(w http.ResponseWriter, r *http.Request, q query) error {
@@ -44,28 +47,35 @@ func (m *Mirror) fetchReferrers(ctx context.Context, q query) (list, error) {
 	if link, err := m.Store.Linked(ctx, q.repository, q.Reference.Digest()); err == nil {
 		name = link.Effective
 	}
-	return ask(ctx, q.host.Upstreams, func(u *upstream.Client) (list, error) {
-		referrers, err := u.Referrers(ctx, name, q.Reference.Digest())
-		_ = m.counted(u, "referrers", err)
-		if none, ok := errors.AsType[*upstream.NoReferrersError](err); ok {
-			m.Logger.V(1).Info("upstream has no referrers", "hub", m.Hub, "host", q.host.Name, "upstream", u.Name(), "cause", none.Error())
-			referrers, err = m.referrersByTag(ctx, u, name, q.Reference)
-		}
-		if err != nil {
-			return list{}, err
-		}
-		document, err := referrers.Encode()
-		m.Metrics.Received(u.Name(), int64(len(document)))
-		return list{document: document, mediaType: distspec.MediaTypeIndex, upstream: u.Name(), effective: name}, err
+	var from string
+	referrers, err := ask(ctx, q.host.Upstreams, func(u *upstream.Client) (distspec.Referrers, error) {
+		from = u.Name()
+		return m.referrersFrom(ctx, q, u, name)
 	})
+	if err != nil && !errors.Is(err, errNoReferrers) {
+		return list{}, err
+	}
+	document, err := referrers.Encode()
+	m.Metrics.Received(from, int64(len(document)))
+	return list{document: document, mediaType: distspec.MediaTypeIndex, upstream: from, effective: name}, err
 }
 
-// referrersByTag are the referrers where clients keep them on a registry that has no API for them. Without the tag, or
-// when it names something else, there are none.
+func (m *Mirror) referrersFrom(ctx context.Context, q query, u *upstream.Client, name string) (distspec.Referrers, error) {
+	referrers, err := u.Referrers(ctx, name, q.Reference.Digest())
+	_ = m.counted(u, "referrers", err)
+	if none, ok := errors.AsType[*upstream.NoReferrersError](err); ok {
+		m.Logger.V(1).Info("upstream has no referrers", "hub", m.Hub, "host", q.host.Name, "upstream", u.Name(), "cause", none.Error())
+		return m.referrersByTag(ctx, u, name, q.Reference)
+	}
+	return referrers, err
+}
+
+// referrersByTag are the referrers where clients keep them on a registry that has no API for them. Without the tag
+// (errNoReferrers), or when it names something else, there are none.
 func (m *Mirror) referrersByTag(ctx context.Context, u *upstream.Client, name string, subject distspec.Reference) (distspec.Referrers, error) {
 	one, err := m.getManifest(ctx, u, name, distspec.ReferrersTag(subject))
 	if upstream.IsNotFound(err) {
-		return nil, nil
+		return nil, errors.Join(errNoReferrers, err)
 	}
 	if err != nil {
 		return nil, err
