@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"strconv"
 
 	"github.com/opencontainers/go-digest"
 
@@ -31,6 +32,11 @@ type hosted struct {
 
 func (s source) hosted() hosted { return hosted{host: s.repository.Host, digest: s.digest} }
 
+// key is one for each blob of a repository, by the name that upstreams are asked for it, and of those upstreams.
+func (s source) key() string {
+	return "blob\n" + strconv.Itoa(s.host.generation) + "\n" + s.repository.Host + "\n" + s.repository.Name + "\n" + s.effective + "\n" + s.digest.String()
+}
+
 // blobRequest is a request for a blob.
 type blobRequest struct {
 	source
@@ -52,6 +58,9 @@ func (m *Mirror) serveBlob(w *answer.Recorder, r *http.Request, q query) error {
 	link, err := m.Store.Linked(ctx, b.repository, b.digest)
 	if m.storeTrouble(err) == nil {
 		b.linked, b.effective, b.expected = true, link.Effective, link.Size
+	}
+	if !b.linked && m.absent.has(b.key(), m.Now()) {
+		return m.saidAbsent(q.Kind, distspec.BlobUnknown)
 	}
 	object, err := m.Store.Open(ctx, b.digest)
 	if m.storeTrouble(err) == nil {
@@ -112,18 +121,25 @@ func (m *Mirror) serveColdHead(ctx context.Context, b blobRequest) error {
 // admit asks the upstream, once, whether a repository has a blob, and remembers that it has: a digest alone opens
 // nothing of another repository.
 func (m *Mirror) admit(ctx context.Context, s source) (upstream.Descriptor, error) {
-	key := s.repository.Host + "\n" + s.repository.Name + "\n" + s.digest.String()
-	return m.heads.join(m.work, key, func(ctx context.Context) (upstream.Descriptor, error) {
+	return m.heads.join(m.work, s.key(), func(ctx context.Context) (upstream.Descriptor, error) {
 		head, err := ask(ctx, s.host.Upstreams, func(u *upstream.Client) (upstream.Descriptor, error) {
 			head, err := u.BlobHead(ctx, s.effective, s.digest)
 			return head, m.counted(u, "blob", err)
 		})
 		if err != nil {
-			return head, asError(err, distspec.BlobUnknown)
+			return head, asError(m.believed(s, err), distspec.BlobUnknown)
 		}
 		m.link(ctx, s)
 		return head, nil
 	}).wait(ctx, headersWithin)
+}
+
+// believed remembers that the upstream has no such blob, if that is what err says.
+func (m *Mirror) believed(s source, err error) error {
+	if upstream.IsNotFound(err) {
+		m.absent.add(s.key(), m.Now(), absentFor)
+	}
+	return err
 }
 
 // link remembers that a repository has a blob. What a manifest says of it stays.

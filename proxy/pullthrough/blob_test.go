@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
@@ -309,6 +310,7 @@ func TestErrorsOfAColdBlob(t *testing.T) {
 			}
 		}
 		o.heal()
+		r.clock.advance(10 * time.Second)
 		r.get(t, "team/app/blobs/"+img.layer.String()).want(t, 200, img.content)
 	}
 }
@@ -334,6 +336,7 @@ func TestBlobOfAnotherRepositoryIsNotLeakedByItsDigest(t *testing.T) {
 	r.get(t, "other/app/manifests/"+img.manifest.String()).want(t, 404, nil)
 	o.heal()
 	o.asked()
+	r.clock.advance(10 * time.Second)
 	r.get(t, other).want(t, 200, img.content) // pkg/registry has blobs without repositories
 	r.get(t, other).want(t, 200, img.content)
 	wantAsked(t, o, "HEAD "+other)

@@ -137,7 +137,7 @@ func (w *filling) fetch(ctx context.Context) error {
 		return w.Mirror.fill(ctx, w.fill)
 	}
 	if err != nil {
-		return errors.Join(err, w.suspend())
+		return errors.Join(w.believed(w.source, err), w.suspend())
 	}
 	if !w.Keeps(first.size) {
 		return errors.Join(errNotKept, first.close(), w.storeTrouble(w.partial.Discard()))

@@ -3,6 +3,7 @@ package pullthrough
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -25,7 +26,7 @@ type list struct {
 // as a tag would, so that both are evicted and survive a restart like anything else.
 func (m *Mirror) namedList(q query, name string, belief rules.Belief, fetch func(context.Context, query) (list, error)) named {
 	return named{
-		query: q, name: name, belief: belief, unknown: nameUnknown,
+		query: q, name: name, belief: belief, unknown: nameUnknown, absentFor: min(absentFor, time.Duration(belief)),
 		shelf: q.repository.Lists(),
 		renew: func(ctx context.Context, n named, _ known) (manifest, error) {
 			got, err := fetch(ctx, n.query)

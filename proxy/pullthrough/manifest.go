@@ -69,7 +69,7 @@ func (m *Mirror) byDigest(ctx context.Context, q query) (manifest, error) {
 		return held, nil
 	}
 	if m.absent.has(q.key(), m.Now()) {
-		return manifest{}, m.saidAbsent(distspec.ManifestUnknown)
+		return manifest{}, m.saidAbsent(q.Kind, distspec.ManifestUnknown)
 	}
 	return m.manifests.join(m.work, q.key(), func(ctx context.Context) (manifest, error) {
 		if held, err := m.held(ctx, q.repository, q.Reference.Digest()); err == nil {

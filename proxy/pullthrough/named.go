@@ -63,7 +63,7 @@ func (m *Mirror) current(ctx context.Context, n named) (manifest, error) {
 		return k.manifest, nil
 	}
 	if m.absent.has(n.key(), m.Now()) {
-		return manifest{}, m.saidAbsent(n.unknown)
+		return manifest{}, m.saidAbsent(n.Kind, n.unknown)
 	}
 	refresh := m.manifests.join(m.work, n.key(), func(ctx context.Context) (manifest, error) { return m.refresh(ctx, n) })
 	if !k.ok || !n.belief.HoldsInTrouble(age, n.StaleIfError) || m.refused.has(n.key(), m.Now()) {

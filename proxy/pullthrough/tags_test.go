@@ -95,6 +95,7 @@ func TestANewTagIsListedWithinTenSecondsAndStaleInTrouble(t *testing.T) {
 	o.fail(status(404))
 	r.get(t, path).want(t, 404, nil)
 	o.fail(status(503))
+	r.clock.advance(10 * time.Second)
 	r.get(t, path).want(t, 503, nil)
 }
 
