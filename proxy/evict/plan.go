@@ -67,7 +67,9 @@ func (p Policy) Over(usage store.Usage) bool {
 
 // Largest is how many bytes an object of a store that is so large can have: a larger one would go as soon as it was there, and
 // everything else before it.
-func (p Policy) Largest(usage store.Usage) int64 { return percent(usage.Capacity, p.HighWatermarkPercent) }
+func (p Policy) Largest(usage store.Usage) int64 {
+	return percent(usage.Capacity, p.HighWatermarkPercent)
+}
 
 // percent does not overflow, whatever the size of the file system.
 func percent(n int64, of int32) int64 {

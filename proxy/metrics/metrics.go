@@ -24,7 +24,7 @@ const (
 	Miss Lookup = "miss"
 	// Uncached was streamed from the upstream because the store could not take it.
 	Uncached Lookup = "uncached"
-	// Absent was answered 404 because the upstream had lately said so.
+	// Absent was answered 404, or that there are no referrers, because the upstream had lately said so.
 	Absent Lookup = "absent"
 )
 

@@ -20,6 +20,9 @@ type list struct {
 	mediaType string
 	// upstream and effective are who has it, and under which repository name.
 	upstream, effective string
+	// passing is one with nothing in it, of what the store knows nothing of: nothing of it is kept there, where anybody's
+	// question would leave something for good.
+	passing bool
 }
 
 // namedList is a list of the query's repository. The document is an object under its digest, and the list's name leads to it
@@ -28,26 +31,33 @@ func (m *Mirror) namedList(q query, name string, belief rules.Belief, fetch func
 	return named{
 		query: q, name: name, belief: belief, unknown: nameUnknown, absentFor: min(absentFor, time.Duration(belief)),
 		shelf: q.repository.Lists(),
-		renew: func(ctx context.Context, n named, _ known) (manifest, error) {
+		renew: func(ctx context.Context, n named, k known) (manifest, error) {
 			got, err := fetch(ctx, n.query)
-			if err != nil {
+			switch {
+			case err != nil:
 				return manifest{}, err
+			case got.passing:
+				return m.passList(ctx, n, k, got), nil
+			default:
+				return m.keepList(ctx, n, got), nil
 			}
-			return m.keepList(ctx, n, got), nil
 		},
 	}
+}
+
+// passList remembers, for as long as that is believed, that there is nothing in a list, and forgets what there was.
+func (m *Mirror) passList(ctx context.Context, n named, k known, l list) manifest {
+	m.empty.add(n.key(), m.Now(), time.Duration(n.belief))
+	if k.entry.Digest != "" {
+		_ = m.storeTrouble(m.Store.DeleteTag(ctx, n.shelf, n.name)) // counted and told there
+	}
+	return l.manifest()
 }
 
 // keepList keeps a list: the links of the manifests that it names first, which a client asks for next, and its name
 // last. The list can be served even when the store does not take it.
 func (m *Mirror) keepList(ctx context.Context, n named, l list) manifest {
-	one := manifest{
-		Link:     store.Link{Digest: digest.FromBytes(l.document), MediaType: l.mediaType, Manifest: true, Effective: l.effective},
-		body:     l.document,
-		size:     int64(len(l.document)),
-		upstream: l.upstream,
-		lookup:   metrics.Miss,
-	}
+	one := l.manifest()
 	proof, err := store.Prove(one.Digest, l.document)
 	if err == nil {
 		err = m.Store.Link(ctx, n.repository, linksIn(l.document, l.effective)...)
@@ -62,6 +72,16 @@ func (m *Mirror) keepList(ctx context.Context, n named, l list) manifest {
 		m.name(ctx, n, one)
 	}
 	return one
+}
+
+func (l list) manifest() manifest {
+	return manifest{
+		Link:     store.Link{Digest: digest.FromBytes(l.document), MediaType: l.mediaType, Manifest: true, Effective: l.effective},
+		size:     int64(len(l.document)),
+		body:     l.document,
+		upstream: l.upstream,
+		lookup:   metrics.Miss,
+	}
 }
 
 func nameUnknown(cause error) *distspec.Error {

@@ -71,8 +71,9 @@ type Mirror struct {
 
 	work      *background
 	manifests flights[manifest]
-	// absent is what is not there, and refused what is in the store and may not be had (401, 403).
-	absent, refused lately
+	// absent is what is not there, refused what is in the store and may not be had (401, 403), and empty lists with nothing in
+	// them that the store has not.
+	absent, refused, empty lately
 
 	heads     flights[upstream.Descriptor]
 	fills     fills

@@ -29,6 +29,8 @@ type named struct {
 	// unknown is the answer when the upstream has no such thing, which is believed for absentFor; 0 is not at all.
 	unknown   func(error) *distspec.Error
 	absentFor time.Duration
+	// none is the answer while it is remembered that there is nothing in it; nil where the store has that too.
+	none *manifest
 }
 
 // key is one for each thing that has a name, of the upstreams that are asked for it.
@@ -36,7 +38,8 @@ func (n named) key() string {
 	return strconv.Itoa(n.host.generation) + "\n" + n.shelf.Host + "\n" + n.shelf.Name + "\n" + n.name
 }
 
-// known is what the store knows of it. A name whose content is gone is not known: it is never offered.
+// known is what the store knows of it, or is remembered in its place. A name whose content is gone is not known: it is
+// never offered.
 type known struct {
 	entry    store.Tag
 	manifest manifest
@@ -44,6 +47,9 @@ type known struct {
 }
 
 func (m *Mirror) known(ctx context.Context, n named) known {
+	if n.none != nil && m.empty.has(n.key(), m.Now()) {
+		return known{entry: store.Tag{ValidatedAt: m.Now()}, manifest: *n.none, ok: true}
+	}
 	entry, err := m.Store.Tag(ctx, n.shelf, n.name)
 	if err != nil {
 		_ = m.storeTrouble(err) // counted and told there; the upstream is asked

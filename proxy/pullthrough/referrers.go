@@ -6,6 +6,8 @@ import (
 	"net/http"
 
 	"github.com/registryhub/registryhub/proxy/distspec"
+	"github.com/registryhub/registryhub/proxy/metrics"
+	"github.com/registryhub/registryhub/proxy/store"
 	"github.com/registryhub/registryhub/proxy/upstream"
 )
 
@@ -15,7 +17,7 @@ var errNoReferrers = errors.New("the upstream has no referrers")
 // serveReferrers answers what refers to a manifest: what the upstream said lately, or says now. The answer is always
 // the whole list, filtered here, since what an upstream filters by cannot be known of a list that is kept.
 func (m *Mirror) serveReferrers(w http.ResponseWriter, r *http.Request, q query) error {
-	one, err := m.current(r.Context(), m.namedList(q, "referrers:"+q.Reference.String(), q.Tags.Otherwise(), m.fetchReferrers))
+	one, err := m.referrers(r.Context(), q)
 	if err != nil {
 		return err
 	}
@@ -31,6 +33,16 @@ func (m *Mirror) serveReferrers(w http.ResponseWriter, r *http.Request, q query)
 	})
 }
 
+func (m *Mirror) referrers(ctx context.Context, q query) (manifest, error) {
+	none, err := distspec.Referrers(nil).Encode()
+	if err != nil {
+		return manifest{}, err
+	}
+	n := m.namedList(q, "referrers:"+q.Reference.String(), q.Tags.Otherwise(), m.fetchReferrers)
+	n.none = &manifest{Link: store.Link{Effective: q.Repository}, body: none, lookup: metrics.Absent}
+	return m.current(ctx, n)
+}
+
 // filtered tells the client when something was left out.
 func filtered(h http.Header, body []byte, artifactType string) ([]byte, error) {
 	list, err := distspec.ParseReferrers(body)
@@ -44,7 +56,8 @@ func filtered(h http.Header, body []byte, artifactType string) ([]byte, error) {
 // fetchReferrers asks under the name that the upstream has the subject by. No name is derived for it.
 func (m *Mirror) fetchReferrers(ctx context.Context, q query) (list, error) {
 	name := q.Repository
-	if link, err := m.Store.Linked(ctx, q.repository, q.Reference.Digest()); err == nil {
+	link, linked := m.Store.Linked(ctx, q.repository, q.Reference.Digest())
+	if linked == nil {
 		name = link.Effective
 	}
 	var from string
@@ -57,7 +70,10 @@ func (m *Mirror) fetchReferrers(ctx context.Context, q query) (list, error) {
 	}
 	document, err := referrers.Encode()
 	m.Metrics.Received(from, int64(len(document)))
-	return list{document: document, mediaType: distspec.MediaTypeIndex, upstream: from, effective: name}, err
+	return list{
+		document: document, mediaType: distspec.MediaTypeIndex, upstream: from, effective: name,
+		passing: len(referrers) == 0 && errors.Is(linked, store.ErrNotFound),
+	}, err
 }
 
 func (m *Mirror) referrersFrom(ctx context.Context, q query, u *upstream.Client, name string) (distspec.Referrers, error) {
