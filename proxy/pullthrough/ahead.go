@@ -51,12 +51,9 @@ func (m *Mirror) BlobAhead(ctx context.Context, host, repository string, d diges
 	if m.storeTrouble(err) == nil {
 		return object.Close()
 	}
-	wanted := source{host: q.host, repository: q.repository, effective: repository, digest: d}
-	link, err := m.Store.Linked(ctx, q.repository, d)
-	if m.storeTrouble(err) == nil {
-		wanted.effective = link.Effective
-	}
-	f, _ := m.fills.join(m, wanted, link.Size)
+	link, err := m.linked(ctx, q.repository, d)
+	_ = m.storeTrouble(err) // counted and told there
+	f, _ := m.fills.join(m, source{host: q.host, repository: q.repository, effective: link.Effective, digest: d}, link.Size)
 	now, err := f.until(ctx, func() bool { return false })
 	switch {
 	case err != nil:

@@ -51,13 +51,14 @@ type blobRequest struct {
 
 func (m *Mirror) serveBlob(w *answer.Recorder, r *http.Request, q query) error {
 	b := blobRequest{
-		source: source{host: q.host, repository: q.repository, effective: q.Repository, digest: q.Reference.Digest()},
+		source: source{host: q.host, repository: q.repository, digest: q.Reference.Digest()},
 		w:      w, r: r,
 	}
 	ctx := r.Context()
-	link, err := m.Store.Linked(ctx, b.repository, b.digest)
+	link, err := m.linked(ctx, b.repository, b.digest)
+	b.effective = link.Effective
 	if m.storeTrouble(err) == nil {
-		b.linked, b.effective, b.expected = true, link.Effective, link.Size
+		b.linked, b.expected = true, link.Size
 	}
 	if !b.linked && m.absent.has(b.key(), m.Now()) {
 		return m.saidAbsent(q.Kind, distspec.BlobUnknown)

@@ -25,7 +25,7 @@ func (m *Mirror) keep(ctx context.Context, repository store.Repository, f found)
 	}
 	proof, err := store.Prove(f.Digest, f.Content)
 	if err == nil {
-		err = m.Store.Link(ctx, repository, append(linksIn(f.Content, f.effective), one.Link)...)
+		err = m.linkAll(ctx, repository, append(linksIn(f.Content, f.effective), one.Link))
 	}
 	if err == nil {
 		err = m.Store.Put(ctx, proof, f.Content)

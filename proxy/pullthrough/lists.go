@@ -60,7 +60,7 @@ func (m *Mirror) keepList(ctx context.Context, n named, l list) manifest {
 	one := l.manifest()
 	proof, err := store.Prove(one.Digest, l.document)
 	if err == nil {
-		err = m.Store.Link(ctx, n.repository, linksIn(l.document, l.effective)...)
+		err = m.linkAll(ctx, n.repository, linksIn(l.document, l.effective))
 	}
 	if err == nil {
 		err = m.Store.Put(ctx, proof, l.document)

@@ -90,8 +90,8 @@ func (m *Mirror) byDigest(ctx context.Context, q query) (manifest, error) {
 // fetchDigest asks under the name that the link remembers, where there is one. It asks even when the store has the
 // bytes from another repository: that they may be served under this one is the upstream's to say.
 func (m *Mirror) fetchDigest(ctx context.Context, q query) (found, error) {
-	link, err := m.Store.Linked(ctx, q.repository, q.Reference.Digest())
-	if err != nil {
+	link, err := m.linked(ctx, q.repository, q.Reference.Digest())
+	if err != nil && link.Effective == q.Repository {
 		return m.find(ctx, q)
 	}
 	return m.findAgain(ctx, q, link.Effective)

@@ -74,6 +74,7 @@ type Mirror struct {
 	// absent is what is not there, refused what is in the store and may not be had (401, 403), and empty lists with nothing in
 	// them that the store has not.
 	absent, refused, empty lately
+	unwritten              unwritten
 
 	heads     flights[upstream.Descriptor]
 	fills     fills

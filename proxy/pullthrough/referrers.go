@@ -39,7 +39,7 @@ func (m *Mirror) referrers(ctx context.Context, q query) (manifest, error) {
 		return manifest{}, err
 	}
 	n := m.namedList(q, "referrers:"+q.Reference.String(), q.Tags.Otherwise(), m.fetchReferrers)
-	n.none = &manifest{Link: store.Link{Effective: q.Repository}, body: none, lookup: metrics.Absent}
+	n.none = &manifest{Link: store.Link{Effective: m.unwritten.name(q.repository, q.Reference.Digest())}, body: none, lookup: metrics.Absent}
 	return m.current(ctx, n)
 }
 
@@ -55,15 +55,11 @@ func filtered(h http.Header, body []byte, artifactType string) ([]byte, error) {
 
 // fetchReferrers asks under the name that the upstream has the subject by. No name is derived for it.
 func (m *Mirror) fetchReferrers(ctx context.Context, q query) (list, error) {
-	name := q.Repository
-	link, linked := m.Store.Linked(ctx, q.repository, q.Reference.Digest())
-	if linked == nil {
-		name = link.Effective
-	}
+	link, unlinked := m.linked(ctx, q.repository, q.Reference.Digest())
 	var from string
 	referrers, err := ask(ctx, q.host.Upstreams, func(u *upstream.Client) (distspec.Referrers, error) {
 		from = u.Name()
-		return m.referrersFrom(ctx, q, u, name)
+		return m.referrersFrom(ctx, q, u, link.Effective)
 	})
 	if err != nil && !errors.Is(err, errNoReferrers) {
 		return list{}, err
@@ -71,8 +67,8 @@ func (m *Mirror) fetchReferrers(ctx context.Context, q query) (list, error) {
 	document, err := referrers.Encode()
 	m.Metrics.Received(from, int64(len(document)))
 	return list{
-		document: document, mediaType: distspec.MediaTypeIndex, upstream: from, effective: name,
-		passing: len(referrers) == 0 && errors.Is(linked, store.ErrNotFound),
+		document: document, mediaType: distspec.MediaTypeIndex, upstream: from, effective: link.Effective,
+		passing: len(referrers) == 0 && errors.Is(unlinked, store.ErrNotFound),
 	}, err
 }
 
