@@ -18,6 +18,7 @@ import (
 	"github.com/registryhub/registryhub/proxy/metrics"
 	"github.com/registryhub/registryhub/proxy/rules"
 	"github.com/registryhub/registryhub/proxy/store/fsstore"
+	"github.com/registryhub/registryhub/proxy/upstream"
 )
 
 // listing is a mirror that has been told of two large lists of team/app: of tags, and of what refers to a manifest.
@@ -29,8 +30,11 @@ func listing(t *testing.T, subject distspec.Reference) *Mirror {
 	must(t, err)
 	tags, err := rules.CompileTags(config.TagsConfiguration{RevalidateAfter: &metav1.Duration{Duration: time.Minute}})
 	must(t, err)
+	never, err := upstream.New(config.UpstreamConfiguration{Name: "never-asked", URL: "http://127.0.0.1:1"}, upstream.Timeouts{})
+	must(t, err)
+	t.Cleanup(never.Close)
 	m, err := New(Options{Hub: "hub", Store: kept, Logger: logr.Discard(), Metrics: metrics.New(prometheus.NewRegistry())},
-		Settings{Hosts: []Host{{Name: "registry.test"}}, Rules: fallbacks, Tags: tags})
+		Settings{Hosts: []Host{{Name: "registry.test", Upstreams: []*upstream.Client{never}}}, Rules: fallbacks, Tags: tags})
 	must(t, err)
 	q, err := m.queryAhead("registry.test", distspec.Request{Kind: distspec.KindTags, Repository: "team/app", Reference: subject})
 	must(t, err)
