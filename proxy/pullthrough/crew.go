@@ -111,7 +111,7 @@ func (w *filling) pump(t *transfer, one *segment) error {
 		}
 		bytes := b.room(left)
 		n, err := t.read(w.crew.ctx, bytes)
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF { //nolint:errorlint // The end is io.EOF itself; a wrapped one is an upstream that hung up.
 			return nil
 		}
 		if err != nil {

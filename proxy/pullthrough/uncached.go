@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/registryhub/registryhub/proxy/answer"
 	"github.com/registryhub/registryhub/proxy/distspec"
@@ -78,7 +77,7 @@ func (u *uncached) pump(ctx context.Context, t *transfer) error {
 	for t.offset <= u.Last {
 		bytes := b.room(u.Last + 1 - t.offset)
 		n, err := t.read(ctx, bytes)
-		if err != nil && !errors.Is(err, io.EOF) {
+		if err != nil {
 			return err
 		}
 		if err := u.pass(bytes[:n]); err != nil {

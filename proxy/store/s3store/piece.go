@@ -134,7 +134,7 @@ func (j joined) Section(ctx context.Context, offset, length int64) (io.ReadClose
 	}
 	offset = min(offset, j.size)
 	s := &sequence{ctx: ctx, joined: j, offset: offset, left: min(length, j.size-offset)}
-	if err := s.next(); err != nil && !errors.Is(err, io.EOF) {
+	if err := s.next(); err != nil && err != io.EOF { //nolint:errorlint // The end is io.EOF itself; a wrapped one is a server that hung up.
 		return nil, err
 	}
 	return s, nil
@@ -176,10 +176,10 @@ func (s *sequence) next() error {
 func (s *sequence) Read(p []byte) (int, error) {
 	for s.current != nil {
 		n, err := s.current.Read(p)
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF { //nolint:errorlint // As in Section.
 			err = s.next()
 		}
-		if n > 0 && errors.Is(err, io.EOF) {
+		if n > 0 && err == io.EOF { //nolint:errorlint // As in Section.
 			err = nil
 		}
 		if n > 0 || err != nil {
