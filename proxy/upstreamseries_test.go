@@ -18,7 +18,7 @@ func TestThereAreFiguresOfTheUpstreamsInForceAlone(t *testing.T) {
 	good := configuration(newOrigin(t).URL, t.TempDir())
 	upstreams := func(more string) string { return strings.Replace(good, "upstreams: [", "upstreams: ["+more, 1) }
 	asked := fmt.Sprintf("{name: limited, url: %q}, ", limited.URL)
-	first := upstreams(asked + `{name: away, url: "http://127.0.0.1:1"}, `)
+	first := upstreams(`{name: away, url: "http://127.0.0.1:1"}, ` + asked)
 	f := runFile(t, first)
 	f.figure(t, `registryhub_proxy_upstream_up{upstream="away"} 1`)
 	get(t, f.client, f.url("library/app/manifests/1"))
@@ -26,12 +26,12 @@ func TestThereAreFiguresOfTheUpstreamsInForceAlone(t *testing.T) {
 	f.figure(t, `registryhub_proxy_upstream_ratelimit_remaining{upstream="limited"} 76`)
 
 	// Of an upstream of that name that is not asked nothing is known.
-	wrong := upstreams(asked + `{name: away, url: "http://127.0.0.1:2"}, {name: bad, url: "https://bad.example", caFile: /nonexistent/ca.crt}, `)
+	wrong := upstreams(`{name: away, url: "http://127.0.0.1:2"}, {name: bad, url: "https://bad.example", caFile: /nonexistent/ca.crt}, ` + asked)
 	f.write(t, wrong)
 	f.await(t, "it is refused", refused(wrong))
 	f.figure(t, `registryhub_proxy_upstream_up{upstream="away"} 0`)
 
-	moved := upstreams(asked + `{name: away, url: "http://127.0.0.1:2"}, `)
+	moved := upstreams(`{name: away, url: "http://127.0.0.1:2"}, ` + asked)
 	f.write(t, moved)
 	f.await(t, "it is in force", inForce(moved))
 	f.figure(t, `registryhub_proxy_upstream_up{upstream="away"} 1`)
