@@ -57,13 +57,7 @@ func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	busy := e.busy.Add(1)
 	c, connected := r.Context().Value(connectionKey{}).(*connection)
 	turnedAway := connected && c.surplus || busy > e.limit
-	switch {
-	case r.ContentLength == 0:
-	case turnedAway || !e.bodies || !writes(r.Method):
-		refuseBody(w)
-	default:
-		w, r = await(w, r)
-	}
+	w, r = e.bodyOf(w, r, turnedAway)
 	switch {
 	case connected && c.surplus:
 		w.Header().Set("Connection", "close")
@@ -79,6 +73,19 @@ func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer.end()
 	default:
 		e.next.ServeHTTP(w, r)
+	}
+}
+
+// bodyOf has a request's body refused, or its end not waited for longer than that of the answer.
+func (e *edge) bodyOf(w http.ResponseWriter, r *http.Request, turnedAway bool) (http.ResponseWriter, *http.Request) {
+	switch {
+	case r.ContentLength == 0:
+		return w, r
+	case turnedAway || !e.bodies || !writes(r.Method):
+		refuseBody(w)
+		return w, r
+	default:
+		return await(w, r)
 	}
 }
 

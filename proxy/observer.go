@@ -36,7 +36,7 @@ func (o *observer) follow(wanted clients) {
 	}
 	for name := range before {
 		if _, kept := o.up[name]; !kept {
-			o.Metrics.UpstreamGone(name)
+			o.UpstreamGone(name)
 		}
 	}
 }

@@ -254,7 +254,7 @@ func start(t *testing.T, s setup) *rig {
 	r.close = sync.OnceFunc(func() {
 		r.mirror.Close()
 		r.CloseClientConnections()
-		r.Server.Close()
+		r.Close()
 		r.Client().CloseIdleConnections()
 	})
 	t.Cleanup(r.close)

@@ -1,7 +1,7 @@
 package pullthrough
 
 import (
-	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
@@ -13,7 +13,7 @@ func TestNamesThatCouldNotBeWrittenAreBounded(t *testing.T) {
 	t.Parallel()
 	var names unwritten
 	repository := store.Repository{Host: "registry.test", Name: "coredns"}
-	of := func(i int) digest.Digest { return digest.FromString(fmt.Sprint(i)) }
+	of := func(i int) digest.Digest { return digest.FromString(strconv.Itoa(i)) }
 	for i := range maxUnwritten + 1 {
 		link := store.Link{Digest: of(i), Effective: "coredns/coredns"}
 		names.add(repository, []store.Link{link, link, {Digest: of(-i - 1), Effective: "coredns"}})

@@ -2,9 +2,9 @@ package pullthrough_test
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -136,7 +136,7 @@ func TestManyWhoAskAboutABlobAreOneQuestion(t *testing.T) {
 			path := "team/app/blobs/" + img.layer.String()
 			for _, one := range together(t, r, o, q, 20, http.MethodHead, path) {
 				one.want(t, tc.status, nil)
-				if length := one.Header.Get("Content-Length"); tc.status == 200 && length != fmt.Sprint(1<<20) {
+				if length := one.Header.Get("Content-Length"); tc.status == 200 && length != strconv.Itoa(1<<20) {
 					t.Errorf("Content-Length: got %s, want %d", length, 1<<20)
 				}
 			}

@@ -78,7 +78,7 @@ func (w *Watch) Run(ctx context.Context) {
 // forgetFailures drops what was complained of before a try ended, which may have taken long: the try is the newer word.
 func (w *Watch) forgetFailures() {
 	select {
-	case <-w.failures:
+	case <-w.failures: //nolint:errcheck // It is what is dropped.
 	default:
 	}
 }
