@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -53,11 +54,19 @@ func (k *known) look(ctx context.Context, reader client.Reader, options Options)
 	node := &corev1.Node{}
 	switch err := reader.Get(ctx, client.ObjectKey{Name: options.NodeName}, node); {
 	case err == nil:
-		k.node, k.runtime = labels.Merge(node.Labels, nil), node.Status.NodeInfo.ContainerRuntimeVersion
+		k.node = labels.Merge(node.Labels, nil)
+		k.hear(node.Status.NodeInfo.ContainerRuntimeVersion)
 	case !apierrors.IsNotFound(err):
 		return err
 	}
 	return nil
+}
+
+// hear takes a runtime's version. While the runtime does not answer the kubelet says that it is Unknown, which it still is not.
+func (k *known) hear(version string) {
+	if k.runtime == "" || !strings.HasSuffix(version, "://Unknown") {
+		k.runtime = version
+	}
 }
 
 // read takes a configuration that it understands. Any other leaves the old one in force, and is told of once.

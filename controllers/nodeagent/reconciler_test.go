@@ -91,7 +91,7 @@ func TestANodeFollowsItsRuntime(t *testing.T) {
 	for _, tc := range []struct {
 		version   string
 		referrers bool
-	}{{"", false}, {"containerd://2.4.2", true}, {"containerd://2.1.9", false}} {
+	}{{"", false}, {"containerd://2.4.2", true}, {"containerd://Unknown", true}, {"containerd://2.1.9", false}, {"containerd://Unknown", false}} {
 		node := ownNode(nil)
 		node.Status.NodeInfo.ContainerRuntimeVersion = tc.version
 		if err := b.api.Status().Update(t.Context(), node); err != nil {
