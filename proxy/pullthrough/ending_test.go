@@ -82,14 +82,14 @@ func TestReadersHaveTheEndBeforeTheStoreHasMadeItDurable(t *testing.T) {
 			o := newOrigin(t)
 			img := o.pushImage(t, "team/app", "1", 4*step)
 			synced := make(chan struct{})
-			sync_ := sync.OnceFunc(func() { close(synced) })
+			durable := sync.OnceFunc(func() { close(synced) })
 			r := start(t, setup{upstreams: []string{o.URL}, segments: parts, wrap: func(s store.Store) store.Store {
 				return endings{Store: s, ended: func() {}, commit: func(commit, _ func() error) error {
 					<-synced
 					return commit()
 				}}
 			}})
-			t.Cleanup(sync_)
+			t.Cleanup(durable)
 			path := "team/app/blobs/" + img.layer.String()
 			r.promptly(t, path).want(t, http.StatusOK, img.content)
 			o.asked()
@@ -98,7 +98,7 @@ func TestReadersHaveTheEndBeforeTheStoreHasMadeItDurable(t *testing.T) {
 			if _, err := openStore(t, r.dir).Open(t.Context(), img.layer); !errors.Is(err, store.ErrNotFound) {
 				t.Errorf("the blob is in the store already: %v", err)
 			}
-			sync_()
+			durable()
 			r.settle(t, img.layer)
 		})
 	}

@@ -112,7 +112,7 @@ func FuzzTags(f *testing.F) {
 	f.Cleanup(c.Close)
 	f.Fuzz(func(t *testing.T, content []byte, next string) {
 		if len(next) > 1<<10 || strings.ContainsFunc(next, unicode.IsControl) {
-			t.Skip() // no header, which net/http sees to
+			return // no header, which net/http sees to
 		}
 		body, link = content, next
 		list, err := c.Tags(t.Context(), "a", "")
