@@ -47,6 +47,8 @@ type blobRequest struct {
 	linked bool
 	// expected is the size that the manifest says, 0 where none does.
 	expected int64
+	// wrong counts the fills that came and went before the request had a byte of them, since they were thrown away.
+	wrong int
 }
 
 func (m *Mirror) serveBlob(w *answer.Recorder, r *http.Request, q query) error {

@@ -168,3 +168,45 @@ func TestWhoComesTooLateForTheBytesOfAFill(t *testing.T) {
 		})
 	}
 }
+
+// Where there is another upstream, nobody who has no byte needs to see that the first was wrong.
+func TestWhoComesTooLateForWrongBytesGetsThoseOfTheNextUpstream(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		second fault
+		asks   string
+		status int
+		asked  bool
+	}{
+		"which are right":      {nil, "", http.StatusOK, true},
+		"which are wrong too":  {flipped(0), "", http.StatusServiceUnavailable, true},
+		"but not what follows": {nil, "bytes=1000-", http.StatusServiceUnavailable, false},
+		"and a piece of them":  {nil, "bytes=0-999", http.StatusPartialContent, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			first, second, ended := newOrigin(t), newOrigin(t), make(chan struct{})
+			img := first.pushImage(t, "team/app", "1", 1<<20)
+			second.pushBlob(t, "team/app", img.content)
+			first.fail(flipped(0))
+			second.fail(tc.second)
+			r := start(t, setup{upstreams: []string{first.URL, second.URL}, wrap: func(s store.Store) store.Store {
+				return endings{Store: s, ended: sync.OnceFunc(func() { close(ended) }), mayRead: ended}
+			}})
+			path := "team/app/blobs/" + img.layer.String()
+			got := r.get(t, path, "Range", tc.asks)
+			switch tc.status {
+			case http.StatusOK:
+				got.want(t, tc.status, img.content)
+			case http.StatusPartialContent:
+				got.want(t, tc.status, img.content[:1000])
+			default:
+				wantIncomplete(t, got)
+			}
+			wantAsked(t, first, "GET "+path)
+			if asked := second.asked(); (len(asked) > 0) != tc.asked {
+				t.Errorf("the second upstream was asked %q", asked)
+			}
+		})
+	}
+}

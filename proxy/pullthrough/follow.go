@@ -30,11 +30,15 @@ func (m *Mirror) follow(ctx context.Context, b blobRequest, f *fill) (err error)
 }
 
 // serveEnded serves a blob whose fill is gone, unless it failed: then each of many who waited for it would have the same
-// bytes sent again.
+// bytes sent again. After wrong bytes, of which this client has none, the next upstream is tried, once for all of them.
 func (m *Mirror) serveEnded(ctx context.Context, b blobRequest, f *fill) error {
 	bounded, cancel := context.WithTimeout(ctx, headersWithin)
 	defer cancel()
 	now, _ := f.until(bounded, func() bool { return false }) // what is gone is about to end
+	if errors.Is(now.err, errCondemned) && !continues(b.r) && b.wrong < len(b.host.Upstreams)-1 {
+		b.wrong++
+		return m.serveCold(ctx, b)
+	}
 	if now.err != nil && !errors.Is(now.err, errNotKept) {
 		return asUnavailable(now.err)
 	}

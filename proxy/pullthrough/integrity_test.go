@@ -37,15 +37,35 @@ func flipped(fromEnd int) fault {
 	}
 }
 
+// wrongly answers a blob with one wrong byte, of which the first 300 KiB come before the gate is opened.
+func wrongly(g *gate, fromEnd int) fault {
+	return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		g.fault(w, r, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { flipped(fromEnd)(w, r, next) }))
+	}
+}
+
+// beginWrongly gets a blob of which one byte turns out wrong after the client has the first ones.
+func (r *rig) beginWrongly(t *testing.T, o *origin, path string, fromEnd int) reply {
+	t.Helper()
+	g := newGate(300 << 10)
+	defer g.release()
+	o.fail(wrongly(g, fromEnd))
+	resp, err := r.open(t.Context(), http.MethodGet, path)
+	must(t, err)
+	g.release()
+	body, err := io.ReadAll(resp.Body)
+	must(t, resp.Body.Close())
+	return reply{Response: resp, body: body, err: err}
+}
+
 func TestWrongDigestIsNeverKeptAndNoClientCompletesIt(t *testing.T) {
 	const size = 1 << 20
 	for _, fromEnd := range []int{0, 100, 70 << 10, size - 1} {
 		o := newOrigin(t)
 		img := o.pushImage(t, "team/app", "1", size)
 		r := start(t, setup{upstreams: []string{o.URL}})
-		o.fail(flipped(fromEnd))
 		path := "team/app/blobs/" + img.layer.String()
-		cut := r.get(t, path)
+		cut := r.beginWrongly(t, o, path, fromEnd)
 		if cut.StatusCode != http.StatusOK || !errors.Is(cut.err, io.ErrUnexpectedEOF) || len(cut.body) > size-64<<10 {
 			t.Fatalf("got %d, %d bytes, error %v, want a body that is cut before its last 64 KiB", cut.StatusCode, len(cut.body), cut.err)
 		}
@@ -81,12 +101,9 @@ func TestAfterAMismatchTheNextUpstreamIsAskedFirst(t *testing.T) {
 	bad, good := newOrigin(t), newOrigin(t)
 	img := bad.pushImage(t, "team/app", "1", 1<<20)
 	good.pushBlob(t, "team/app", img.content)
-	bad.fail(flipped(0))
 	r := start(t, setup{upstreams: []string{bad.URL, good.URL}})
 	path := "team/app/blobs/" + img.layer.String()
-	if cut := r.get(t, path); cut.err == nil && !bytes.Equal(cut.body, img.content) {
-		t.Fatal("the wrong bytes were completed")
-	}
+	wantIncomplete(t, r.beginWrongly(t, bad, path, 0))
 	bad.asked()
 	r.get(t, path).want(t, 200, img.content)
 	wantAsked(t, bad)
@@ -98,8 +115,10 @@ func TestBrokenTransferEndsWithACleanClose(t *testing.T) {
 	o := newOrigin(t)
 	img := o.pushImage(t, "team/app", "1", 1<<20)
 	r := start(t, setup{upstreams: []string{o.URL}})
-	o.fail(flipped(0))
 	for range 20 {
+		g := newGate(300 << 10)
+		t.Cleanup(g.release)
+		o.fail(wrongly(g, 0))
 		conn, err := net.Dial("tcp", r.Listener.Addr().String())
 		must(t, err)
 		_, err = fmt.Fprintf(conn, "GET /v2/team/app/blobs/%s HTTP/1.1\r\nHost: hub\r\n\r\n", img.layer)
@@ -107,6 +126,7 @@ func TestBrokenTransferEndsWithACleanClose(t *testing.T) {
 		in := bufio.NewReader(conn)
 		resp, err := http.ReadResponse(in, nil)
 		must(t, err)
+		g.release()
 		var body bytes.Buffer
 		_, err = body.ReadFrom(resp.Body)
 		if !errors.Is(err, io.ErrUnexpectedEOF) {
