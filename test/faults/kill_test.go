@@ -217,17 +217,28 @@ func (k *killings) awaitWhole(t *testing.T) {
 	for _, image := range k.images {
 		want += len(image.Content)
 	}
+	left := func() (files []string) {
+		walk(t, filepath.Join(k.directory, "partial"), func(path string) { files = append(files, filepath.Base(path)) })
+		return files
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("of %d objects %d are in the store, and of fills there are %q", want, count(t, k.directory, "blobs"), left())
+		}
+	})
 	await(t, "everything is in the store, and no partial file is left", func() bool {
-		return count(t, k.directory, "partial") == 0 && count(t, k.directory, "blobs") == want
+		return len(left()) == 0 && count(t, k.directory, "blobs") == want
 	})
 	audit(t, k.directory)
 }
 
-// age makes what kills left in tmp look so old that nobody can be writing it.
+// age makes what kills left look so old that nobody can be writing it.
 func (k *killings) age(t *testing.T) {
 	t.Helper()
 	old := time.Now().Add(-24 * time.Hour)
-	walk(t, filepath.Join(k.directory, "tmp"), func(path string) { must(t, os.Chtimes(path, old, old)) })
+	for _, folder := range []string{"tmp", "partial"} {
+		walk(t, filepath.Join(k.directory, folder), func(path string) { must(t, os.Chtimes(path, old, old)) })
+	}
 }
 
 // awaitPull pulls until it is right, or patience ends.

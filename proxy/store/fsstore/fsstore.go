@@ -86,22 +86,25 @@ func (s *Store) prepare() error {
 
 // removeLeftovers removes files that a crash left and nobody takes up. A young one may be that of a predecessor that drains.
 func (s *Store) removeLeftovers() error {
-	everything := func(string) bool { return true }
-	return errors.Join(removeStale(filepath.Join(s.root, "tmp"), everything), removeStale(filepath.Join(s.root, "partial"), isOrphan))
+	since := time.Now().Add(-staleTemporary)
+	return errors.Join(
+		removeStale(filepath.Join(s.root, "tmp"), since, os.Remove),
+		removeStale(filepath.Join(s.root, "partial"), since, func(path string) error { return s.removeEnded(path, since) }),
+	)
 }
 
-func removeStale(dir string, left func(path string) bool) error {
+func removeStale(dir string, since time.Time, remove func(path string) error) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
 	for _, entry := range entries {
-		path := filepath.Join(dir, entry.Name())
 		info, err := entry.Info()
-		if err != nil || time.Since(info.ModTime()) < staleTemporary || !left(path) {
+		if err != nil || info.ModTime().After(since) {
 			continue // or gone meanwhile
 		}
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		err = remove(filepath.Join(dir, entry.Name()))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, store.ErrInUse) {
 			return err
 		}
 	}

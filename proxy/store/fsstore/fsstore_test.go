@@ -2,6 +2,7 @@ package fsstore_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -69,20 +70,53 @@ func TestTornMetadataIsMissing(t *testing.T) {
 }
 
 func TestLeftoversOfACrashAreRemovedButNotThoseOfAPredecessorThatDrains(t *testing.T) {
-	dir := t.TempDir()
-	open(t, dir)
-	old, young := filepath.Join(dir, "tmp", "w-old"), filepath.Join(dir, "tmp", "w-young")
-	must(t, os.WriteFile(old, nil, 0o600))
-	must(t, os.WriteFile(young, nil, 0o600))
-	twoHoursAgo := time.Now().Add(-2 * time.Hour)
-	must(t, os.Chtimes(old, twoHoursAgo, twoHoursAgo))
-	open(t, dir)
-	if _, err := os.Stat(old); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the old file is still there: %v", err)
+	content := []byte("an object that is there")
+	kept, filled := digest.FromBytes(content), digest.FromString("an object that is not")
+	for name, stays := range map[string]bool{
+		"tmp/w-x":                              false,
+		"partial/" + file(kept):                false, // killed after it had begun to fill what is there
+		"partial/" + file(kept) + ".journal":   false, // killed after the rename
+		"partial/" + file(filled):              true,
+		"partial/" + file(filled) + ".journal": false, // of a fill that is not there
+		"partial/lost+found":                   true,
+	} {
+		for old, age := range map[bool]time.Duration{true: 2 * time.Hour, false: time.Minute} {
+			t.Run(fmt.Sprintf("%.25s, old: %t", name, old), func(t *testing.T) {
+				dir := t.TempDir()
+				proof, err := store.Prove(kept, content)
+				must(t, err)
+				must(t, open(t, dir).Put(t.Context(), proof, content))
+				path, then := filepath.Join(dir, name), time.Now().Add(-age)
+				must(t, os.WriteFile(path, nil, 0o600))
+				must(t, os.Chtimes(path, then, then))
+				open(t, dir)
+				if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) != (old && !stays) {
+					t.Errorf("it is looked for: %v", err)
+				}
+			})
+		}
 	}
-	if _, err := os.Stat(young); err != nil {
-		t.Errorf("the young file is gone: %v", err)
+}
+
+// file is a digest as names of files have it.
+func file(d digest.Digest) string { return strings.Replace(d.String(), ":", "-", 1) }
+
+func TestAnOldFillThatAnotherProcessHasIsNoLeftover(t *testing.T) {
+	dir, content := t.TempDir(), []byte("an object that comes twice")
+	d := digest.FromBytes(content)
+	s := open(t, dir)
+	held, err := s.Partial(t.Context(), d, -1)
+	must(t, err)
+	proof, err := store.Prove(d, content)
+	must(t, err)
+	must(t, s.Put(t.Context(), proof, content))
+	path, then := filepath.Join(dir, "partial", file(d)), time.Now().Add(-2*time.Hour)
+	must(t, os.Chtimes(path, then, then))
+	open(t, dir)
+	if _, err := os.Stat(path); err != nil {
+		t.Errorf("the fill is gone: %v", err)
 	}
+	must(t, held.Discard())
 }
 
 func TestNamesStayBelowTheirRepository(t *testing.T) {

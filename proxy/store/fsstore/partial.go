@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sys/unix"
@@ -175,4 +177,20 @@ func (p *partial) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return errors.Join(p.journal.close(), p.file.Close())
+}
+
+// removeEnded removes a file in partial/ that is of no fill any more: its object is in the store, or it is the journal of
+// a fill that is not there.
+func (s *Store) removeEnded(path string, since time.Time) error {
+	if isOrphan(path) {
+		return os.Remove(path)
+	}
+	d := digest.Digest(strings.Replace(filepath.Base(path), "-", ":", 1))
+	if d.Validate() != nil {
+		return nil
+	}
+	if _, err := os.Stat(s.blobPath(d)); err != nil {
+		return nil //nolint:nilerr // the next fill takes it up
+	}
+	return s.removeUnlocked(path, since)
 }
