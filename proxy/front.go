@@ -17,6 +17,8 @@ import (
 type front struct {
 	net.Listener
 	spoken atomic.Pointer[schemes]
+	// within is how long a client may be silent at first.
+	within time.Duration
 
 	begin  sync.Once
 	end    sync.Once
@@ -34,8 +36,8 @@ type arrival struct {
 	err  error
 }
 
-func newFront(below net.Listener, spoken *schemes) *front {
-	f := &front{Listener: below, ready: make(chan arrival), closed: make(chan struct{}), silent: map[*connection]struct{}{}}
+func newFront(below net.Listener, spoken *schemes, within time.Duration) *front {
+	f := &front{Listener: below, within: within, ready: make(chan arrival), closed: make(chan struct{}), silent: map[*connection]struct{}{}}
 	f.spoken.Store(spoken)
 	return f
 }
@@ -117,7 +119,7 @@ func (f *front) await(c *connection) bool {
 
 // listenTo hands on who has begun to speak. Who does not within the time of a request's head is cut off.
 func (f *front) listenTo(c *connection) {
-	first, err := firstByte(c)
+	first, err := firstByte(c, f.within)
 	f.mu.Lock()
 	delete(f.silent, c)
 	f.mu.Unlock()
@@ -143,12 +145,12 @@ func (f *front) Close() error {
 const recordTypeHandshake = 22
 
 // firstByte looks at what a client says first, and leaves it to be read.
-func firstByte(c *connection) (byte, error) {
+func firstByte(c *connection, within time.Duration) (byte, error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return 0, err
 	}
-	if err := c.SetReadDeadline(time.Now().Add(readHeaderTimeout)); err != nil {
+	if err := c.SetReadDeadline(time.Now().Add(within)); err != nil {
 		return 0, err
 	}
 	var first [1]byte

@@ -30,12 +30,19 @@ type Limits struct {
 	// Stalled is how long a client may take no byte of an answer, before its connection is cut. It may take up to twice
 	// as long. Default: 5m, as long as containerd bears with a transfer that brings none.
 	Stalled time.Duration
+	// Head is how long the head of a request may take, and the handshake of TLS. Default: 10s.
+	Head time.Duration
+	// Idle is how long a connection without a request is kept. Default: 2m, above the 90 s after which Go's clients close it
+	// (net/http.DefaultTransport), so that it is not closed in the moment of a request.
+	Idle time.Duration
 }
 
 func (l Limits) withDefaults() Limits {
 	l.Connections = cmp.Or(l.Connections, connectionsFor(openFiles()))
 	l.Requests = cmp.Or(l.Requests, max(1, l.Connections/2))
 	l.Stalled = cmp.Or(l.Stalled, 5*time.Minute)
+	l.Head = cmp.Or(l.Head, 10*time.Second)
+	l.Idle = cmp.Or(l.Idle, 2*time.Minute)
 	return l
 }
 

@@ -10,17 +10,12 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/go-logr/logr"
 )
 
-const (
-	readHeaderTimeout = 10 * time.Second
-	idleTimeout       = 2 * time.Minute
-	// maxHeader is the most bytes of a request's head, above which it is answered 431: a token may be large, nothing else.
-	maxHeader = 64 << 10
-)
+// maxHeader is the most bytes of a request's head, above which it is answered 431: a token may be large, nothing else.
+const maxHeader = 64 << 10
 
 // listener is a server and where it listens.
 type listener struct {
@@ -40,8 +35,8 @@ func (s *Server) serveOn(address string, handler *edge, limits Limits) (listener
 	protocols.SetHTTP1(true)
 	server := &http.Server{
 		Handler:                      handler,
-		ReadHeaderTimeout:            readHeaderTimeout,
-		IdleTimeout:                  idleTimeout,
+		ReadHeaderTimeout:            limits.Head,
+		IdleTimeout:                  limits.Idle,
 		MaxHeaderBytes:               maxHeader,
 		DisableGeneralOptionsHandler: true,
 		Protocols:                    protocols,

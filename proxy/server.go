@@ -121,7 +121,7 @@ func (s *Server) listenForRegistry(cfg config.ListenConfiguration, limits Limits
 	if err != nil {
 		return listener{}, err
 	}
-	s.front = newFront(l.Listener, spoken)
+	s.front = newFront(l.Listener, spoken, limits.Head)
 	l.Listener = s.front
 	s.announce(spoken)
 	return l, nil
