@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -94,7 +95,7 @@ func TestBlobsWaitForTheirTurnToBeFilled(t *testing.T) {
 	var all errgroup.Group
 	o.fail(held.fault)
 	for i := range 5 {
-		img := o.pushImage(t, "team/app", fmt.Sprint(i), 1000+i)
+		img := o.pushImage(t, "team/app", strconv.Itoa(i), 1000+i)
 		all.Go(func() error { return r.fetch(t, img, 0, 999+i) })
 	}
 	held.disperse(t, r, 2, &all)
@@ -109,8 +110,8 @@ func TestTransfersBesideTheirBlobsFirstAreBoundedOverAllBlobs(t *testing.T) {
 	var all errgroup.Group
 	o.fail(held.fault)
 	for i := range 2 {
-		img := o.pushImage(t, "team/app", fmt.Sprint(i), 9*step+i)
-		r.get(t, "team/app/manifests/"+fmt.Sprint(i)).want(t, 200, img.body)
+		img := o.pushImage(t, "team/app", strconv.Itoa(i), 9*step+i)
+		r.get(t, "team/app/manifests/"+strconv.Itoa(i)).want(t, 200, img.body)
 		all.Go(func() error { return r.fetch(t, img, 0, 9*step+i-1) })
 	}
 	held.disperse(t, r, 2+1, &all)

@@ -39,7 +39,7 @@ func (s *Store) Partial(_ context.Context, d digest.Digest, size int64) (store.P
 		return nil, fmt.Errorf("filling %s: %w", d, err)
 	}
 	p := &partial{store: s, digest: d, file: file, path: s.partialPath(d), journal: newJournal(s.partialPath(d))}
-	if _, err := os.Stat(s.blobPath(d)); err == nil {
+	if exists(s.blobPath(d)) {
 		return nil, errors.Join(fmt.Errorf("filling %s: %w", d, store.ErrExists), p.Discard())
 	}
 	if err := p.adopt(size); err != nil {
@@ -186,11 +186,13 @@ func (s *Store) removeEnded(path string, since time.Time) error {
 		return os.Remove(path)
 	}
 	d := digest.Digest(strings.Replace(filepath.Base(path), "-", ":", 1))
-	if d.Validate() != nil {
-		return nil
+	if d.Validate() == nil && exists(s.blobPath(d)) {
+		return s.removeUnlocked(path, since)
 	}
-	if _, err := os.Stat(s.blobPath(d)); err != nil {
-		return nil //nolint:nilerr // the next fill takes it up
-	}
-	return s.removeUnlocked(path, since)
+	return nil // somebody else's, or one that the next fill takes up
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
