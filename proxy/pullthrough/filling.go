@@ -191,6 +191,7 @@ func (w *filling) bring(ctx context.Context, first *transfer) error {
 	case w.crew.full != nil:
 		return w.giveUp(ctx, w.crew.full)
 	case err != nil:
+		w.stuck.add(w.source.key(), w.Now(), stuckFor)
 		return errors.Join(err, w.suspend())
 	default:
 		return w.finish(ctx)

@@ -4,16 +4,20 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/registryhub/registryhub/proxy/answer"
 	"github.com/registryhub/registryhub/proxy/distspec"
 	"github.com/registryhub/registryhub/proxy/store"
 )
 
+// stuckFor is how long clients are sent elsewhere at once when a blob's transfer, which was given up, brings nothing again.
+const stuckFor = time.Minute
+
 // follow serves a blob, or a range of it, from a fill as it grows. The header goes out with the first byte, or after
 // headersWithin when the range begins far ahead of the fill.
 func (m *Mirror) follow(ctx context.Context, b blobRequest, f *fill) (err error) {
-	p, now, err := f.first(ctx, b.r)
+	p, now, err := f.first(ctx, b.r, m.stuck.has(b.key(), m.Now()))
 	if err != nil {
 		return err
 	}
@@ -47,7 +51,7 @@ func (m *Mirror) serveEnded(ctx context.Context, b blobRequest, f *fill) error {
 
 // first waits for the first byte of what a request asks for, but not so long that the header would be late. As long as no
 // client has a byte a fill may begin again, and find another size.
-func (f *fill) first(ctx context.Context, r *http.Request) (answer.Piece, state, error) {
+func (f *fill) first(ctx context.Context, r *http.Request, stuck bool) (answer.Piece, state, error) {
 	bounded, cancel := context.WithTimeout(ctx, headersWithin)
 	defer cancel()
 	for {
@@ -63,17 +67,17 @@ func (f *fill) first(ctx context.Context, r *http.Request) (answer.Piece, state,
 		if ctx.Err() != nil {
 			return p, now, ctx.Err()
 		}
-		if err := now.withoutByte(end > p.First, slow != nil); err != nil || now.size == p.Size {
+		if err := now.withoutByte(end > p.First, slow != nil, stuck); err != nil || now.size == p.Size {
 			return p, now, err
 		}
 	}
 }
 
 // withoutByte is why a request gets no header, when it has waited for a byte and got none: the fill failed, or is slow and
-// may still begin again.
-func (s state) withoutByte(got, slow bool) error {
+// may still begin again, or was stuck lately and seems to be so again. With the header a client would be bound to wait.
+func (s state) withoutByte(got, slow, stuck bool) error {
 	switch {
-	case slow && s.size <= heldBack:
+	case slow && (s.size <= heldBack || stuck):
 		return distspec.Unavailable(errSlow)
 	case !slow && !got && s.err != nil && !errors.Is(s.err, errNotKept):
 		return asUnavailable(s.err)

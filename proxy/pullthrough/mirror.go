@@ -79,10 +79,12 @@ type Mirror struct {
 	heads     flights[upstream.Descriptor]
 	fills     fills
 	condemned condemned
-	turns     chan struct{} // taken by fills under way
-	lanes     chan struct{} // taken by transfers that are not their blob's first
-	buffers   *buffers
-	rooms     *semaphore.Weighted // taken by documents that are parsed for requests
+	// stuck are blobs whose transfer was given up in the middle.
+	stuck   lately
+	turns   chan struct{} // taken by fills under way
+	lanes   chan struct{} // taken by transfers that are not their blob's first
+	buffers *buffers
+	rooms   *semaphore.Weighted // taken by documents that are parsed for requests
 }
 
 // New returns a Mirror, to be closed by the caller.

@@ -16,6 +16,9 @@ const (
 	// triesWithoutProgress is how often a transfer asks again before it gives up; every byte gives it all of
 	// them back.
 	triesWithoutProgress = 6
+	// stallsWithoutProgress is how often it may wait for a byte that does not come, if there are no more upstreams than
+	// that: each time is long, and containerd gives a pull up after five minutes of silence.
+	stallsWithoutProgress = 2
 	// triesAtOneUpstream is how many of them the upstream gets that was cut, before the others come first.
 	triesAtOneUpstream = 3
 	// firstDelay comes before the second try, and doubles from there.
@@ -40,8 +43,8 @@ type transfer struct {
 	from     *upstream.Client
 	body     io.ReadCloser
 
-	tries int
-	cause error // why it was cut last
+	tries, stalls int
+	cause         error // why it was cut last
 }
 
 // newTransfer does not ask anybody yet. A digest that was lately found wrong is asked of the other upstreams first.
@@ -132,7 +135,7 @@ func (t *transfer) read(ctx context.Context, p []byte) (int, error) {
 		}
 		if n > 0 {
 			t.offset += int64(n)
-			t.tries = 0
+			t.tries, t.stalls = 0, 0
 			t.mirror.Metrics.Received(t.from.Name(), int64(n))
 			return n, nil
 		}
@@ -140,8 +143,13 @@ func (t *transfer) read(ctx context.Context, p []byte) (int, error) {
 	return 0, io.EOF
 }
 
+// cut notes why no more comes. After a stall, which has cost enough, the other upstreams come first.
 func (t *transfer) cut(cause error) {
 	t.cause = errors.Join(cause, t.close())
+	if upstream.IsStalled(cause) {
+		t.stalls++
+		t.turn()
+	}
 }
 
 func (t *transfer) close() error {
@@ -155,7 +163,7 @@ func (t *transfer) close() error {
 
 // resume asks for the rest, which may be everything. It returns nil when that failed and may be tried again.
 func (t *transfer) resume(ctx context.Context) error {
-	if t.tries == triesWithoutProgress {
+	if t.tries == triesWithoutProgress || t.stalls == max(stallsWithoutProgress, len(t.upstreams)) {
 		return distspec.Unavailable(fmt.Errorf("giving up at byte %d of %d: %w", t.offset, t.size, t.cause))
 	}
 	if t.tries == triesAtOneUpstream {

@@ -134,6 +134,9 @@ func IsPassing(err error) bool {
 	return isType[*UnreachableError](err)
 }
 
+// IsStalled reports whether a transfer was broken off because no byte came for too long (Timeouts.Idle).
+func IsStalled(err error) bool { return errors.Is(err, errStalled) }
+
 // IsInvalidResponse reports whether the upstream's answer cannot be used (InvalidResponseError).
 func IsInvalidResponse(err error) bool {
 	_, ok := errors.AsType[*InvalidResponseError](err)
