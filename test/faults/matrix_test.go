@@ -80,6 +80,8 @@ type cell struct {
 	// recovered is how long it took to be well after the fault.
 	recovered time.Duration
 	problems  []string
+	// errs are those of a node's pulls.
+	errs []error
 }
 
 func (c *cell) name() string { return c.row.name + "/" + c.column.name }
@@ -201,20 +203,22 @@ func (c *cell) try(ctx context.Context, certs string) error {
 	}
 	c.recover(ctx, func() string { return client.pull(ctx, c.image) }, right)
 	if c.node != nil {
-		c.recover(ctx, func() string { return saw(ctx, c.node, certs, c.host, c.image, c.direct) }, byHub)
+		c.recover(ctx, func() string { return c.pullOnce(ctx, certs) }, byHub)
 	}
 	return c.tryCached(ctx, client)
 }
 
-// nodeTries is how often a node pulls before it is said to fail. kubelet goes on for ever, and waits longer in between.
+// nodeTries is how often a node pulls at least before it is said to fail, and does so as long as a fault may be felt after its
+// end: containerd throws wrong bytes away behind the pull that failed of them. kubelet goes on for ever.
 const nodeTries = 4
 
 // pullAgain pulls as a node does, which tries again when a pull failed.
 func (c *cell) pullAgain(ctx context.Context, certs string) string {
 	again := time.NewTicker(500 * time.Millisecond)
 	defer again.Stop()
-	for try := range nodeTries {
-		switch came := saw(ctx, c.node, certs, c.host, c.image, c.direct); {
+	began := time.Now()
+	for try := 0; try < nodeTries || time.Since(began) < soon; try++ {
+		switch came := c.pullOnce(ctx, certs); {
 		case came != failed && try > 0:
 			return failed + ", then " + came
 		case came != failed:
@@ -223,6 +227,15 @@ func (c *cell) pullAgain(ctx context.Context, certs string) string {
 		<-again.C
 	}
 	return failed
+}
+
+// pullOnce pulls, and keeps the error.
+func (c *cell) pullOnce(ctx context.Context, certs string) string {
+	came, err := saw(ctx, c.node, certs, c.host, c.image, c.direct)
+	if err != nil {
+		c.errs = append(c.errs, err)
+	}
+	return came
 }
 
 // soon is how long a fault may be felt after its end: seconds, on a machine that is busy.
@@ -267,6 +280,9 @@ func (c *cell) report(t *testing.T) {
 	}
 	for _, problem := range c.problems {
 		t.Error(problem)
+	}
+	if t.Failed() && len(c.errs) > 0 {
+		t.Logf("the node's pulls failed %d times, the last with: %v", len(c.errs), c.errs[len(c.errs)-1])
 	}
 }
 

@@ -35,19 +35,19 @@ func wire(certs, host, hub, upstream string) error {
 	return os.WriteFile(filepath.Join(folder, "hosts.toml"), []byte(text), 0o600)
 }
 
-// saw is what a node's pull came to. Direct is the upstream that nodes turn to.
-func saw(ctx context.Context, n node, certs, host string, image *origin.Image, direct *origin.Server) string {
+// saw is what a node's pull came to, and its error. Direct is the upstream that nodes turn to.
+func saw(ctx context.Context, n node, certs, host string, image *origin.Image, direct *origin.Server) (string, error) {
 	err := n.pull(ctx, certs, host, image)
 	asked := direct.Asked(image.Repository)
 	switch {
 	case errors.Is(err, errWrong):
-		return wrong
+		return wrong, err
 	case err != nil:
-		return failed
+		return failed, err
 	case len(asked) > 0:
-		return byUpstream
+		return byUpstream, nil
 	default:
-		return byHub
+		return byHub, nil
 	}
 }
 
