@@ -31,7 +31,7 @@ func wire(certs, host, hub, upstream string) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	text := fmt.Sprintf("server = %q\n[host.%q]\n  capabilities = [\"pull\", \"resolve\"]\n  dial_timeout = \"1s\"\n", upstream, "http://"+hub)
+	text := fmt.Sprintf("server = %q\n[host.%q]\n  capabilities = [\"pull\", \"resolve\"]\n  dial_timeout = \"5s\"\n", upstream, "http://"+hub)
 	return os.WriteFile(filepath.Join(folder, "hosts.toml"), []byte(text), 0o600)
 }
 
