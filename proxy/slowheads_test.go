@@ -16,7 +16,7 @@ import (
 func TestConnectionsThatAskNothingAreClosed(t *testing.T) {
 	ca := newAuthority(t)
 	secured := &tls.Config{RootCAs: ca.pool(), ServerName: "127.0.0.1", MinVersion: tls.VersionTLS12}
-	briefly := 300 * time.Millisecond
+	briefly := 500 * time.Millisecond
 	const registry, diagnostics = false, true
 	const handshake = "\x16\x03\x01" // of RFC 8446, section 5.1: the type of a record, and its version
 	for name, tc := range map[string]struct {
@@ -53,8 +53,7 @@ func TestConnectionsThatAskNothingAreClosed(t *testing.T) {
 			}
 			defer conn.Close()
 			must(t, conn.SetDeadline(time.Now().Add(time.Minute)))
-			_, err = io.WriteString(conn, tc.begins)
-			must(t, err)
+			_, _ = io.WriteString(conn, tc.begins) // on a busy machine the handshake may be over time already
 			in := bufio.NewReader(conn)
 			if tc.begins == base {
 				resp, err := http.ReadResponse(in, nil)

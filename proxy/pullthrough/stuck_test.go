@@ -41,7 +41,7 @@ func TestTransferThatIsStuckIsLeftToTheNextUpstreamAndGivenUpSoon(t *testing.T) 
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var origins []*origin
-			s := setup{timeouts: upstream.Timeouts{Idle: 500 * time.Millisecond}}
+			s := setup{timeouts: upstream.Timeouts{Idle: 2 * time.Second}}
 			content := random(1 << 20)
 			path := "team/app/blobs/" + digest.FromBytes(content).String()
 			for _, f := range tc.faults {
