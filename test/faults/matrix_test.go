@@ -42,12 +42,12 @@ func columns(nodes map[string]node) []column {
 	return all
 }
 
-// tries reports whether a row is tried in the column. Large blobs are for clients that are told apart by nothing else;
-// the programs of real nodes are dear, and see what their code sees.
+// tries reports whether a row is tried in the column. Large blobs are dear, and so are the programs of real nodes, which see
+// what their code sees.
 func (c column) tries(r row) bool {
 	_, dear := c.node.(*daemon)
 	switch {
-	case !strings.Contains(r.name, *only), r.slow && !*long, r.large > 0 && c.node != nil:
+	case !strings.Contains(r.name, *only), r.slow && !*long, r.large > 0 && c.node != nil && !*long:
 		return false
 	default:
 		return !dear || c.upstreams == 1 || *long

@@ -343,7 +343,7 @@ func large() []row {
 	rows := []row{
 		times(1, origin.StopsInBody(origin.Cut, origin.InMiddle), origin.Layers, none),
 		times(3, origin.StopsInBody(origin.Reset, origin.InMiddle), origin.Layers, none),
-		times(1, origin.FlippedBit(origin.InLastKiB), origin.Layers, thrownAway),
+		times(1, origin.FlippedBit(origin.InLastKiB), origin.Layers, spoilt), // of the first segment
 		always(origin.RangesRefused(), origin.Layers, none),
 		{want: none, name: "200 to ranges, always for layers", rules: func(_ *testing.T, s *site) []origin.Rule {
 			return []origin.Rule{{Fault: origin.NoRanges(s.registry.Whole), For: origin.Layers}}
