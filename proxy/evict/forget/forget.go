@@ -13,6 +13,8 @@ import (
 )
 
 const (
+	// FirstAfter is how long nothing is forgotten after a start, which has enough to read.
+	FirstAfter = 3 * time.Second
 	// LookEvery is how often it is seen whether the store is short of room.
 	LookEvery = 10 * time.Minute
 	// Every is how often names are forgotten while it is not.
@@ -44,10 +46,15 @@ func New(options Options) *Forgetter { return &Forgetter{options} }
 
 // Run forgets until the context ends.
 func (f *Forgetter) Run(ctx context.Context) {
-	ticker := time.NewTicker(LookEvery)
-	defer ticker.Stop()
+	next := time.NewTimer(FirstAfter)
+	defer next.Stop()
 	var last time.Time
-	for ctx.Err() == nil {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-next.C:
+		}
 		now := time.Now()
 		switch {
 		case !f.elected(ctx):
@@ -58,10 +65,7 @@ func (f *Forgetter) Run(ctx context.Context) {
 			last = now
 			f.forget(ctx, now.Add(-Age), now.Add(-ListsAge))
 		}
-		select {
-		case <-ctx.Done():
-		case <-ticker.C:
-		}
+		next.Reset(LookEvery)
 	}
 }
 

@@ -37,17 +37,17 @@ func (s *shelf) Elected(context.Context) bool { return !s.unelected }
 // TestForgets holds what is forgotten when, and that a store without room need not wait.
 func TestForgets(t *testing.T) {
 	t.Parallel()
-	const day, hour, minute = 24 * time.Hour, time.Hour, time.Minute
+	const first, day, hour, minute = forget.FirstAfter, 24 * time.Hour, time.Hour, time.Minute
 	for name, tc := range map[string]struct {
 		unelected bool
 		// short is when the store has no room any more.
 		short time.Duration
 		want  []asked
 	}{
-		"well":                {want: []asked{{0, day, 30 * day}, {6 * hour, day, 30 * day}}, short: day},
-		"without room":        {want: []asked{{0, day, 30 * day}, {10 * minute, hour, hour}, {20 * minute, hour, hour}}, short: minute},
+		"well":                {want: []asked{{first, day, 30 * day}, {first + 6*hour, day, 30 * day}}, short: day},
+		"without room":        {want: []asked{{first, day, 30 * day}, {first + 10*minute, hour, hour}, {first + 20*minute, hour, hour}}, short: minute},
 		"another does":        {unelected: true},
-		"without room before": {want: []asked{{0, hour, hour}, {10 * minute, hour, hour}}},
+		"without room before": {want: []asked{{first, hour, hour}, {first + 10*minute, hour, hour}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
