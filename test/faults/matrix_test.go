@@ -47,7 +47,7 @@ func columns(nodes map[string]node) []column {
 func (c column) tries(r row) bool {
 	_, dear := c.node.(*daemon)
 	switch {
-	case !strings.Contains(r.name, *only), r.slow && !*long, r.large > 0 && c.node != nil && !*long:
+	case !strings.Contains(r.name, *only), r.large > 0 && c.node != nil && !*long:
 		return false
 	default:
 		return !dear || c.upstreams == 1 || *long

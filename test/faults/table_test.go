@@ -21,8 +21,8 @@ type row struct {
 	index, lacksChild bool
 	// large, if set, is the size of the layer in bytes.
 	large int
-	// waits: what is seen is seen after a time-out. slow: after minutes, so the row is left to -long.
-	waits, slow bool
+	// waits: what is seen is seen after a time-out.
+	waits bool
 }
 
 // or stands between outcomes that are both right: which of them is seen depends on what comes first.
@@ -171,15 +171,10 @@ func connections() []row {
 		times(1, origin.StopsInBody(origin.Hang, origin.InMiddle), origin.Layers, none),
 		times(1, origin.StopsInBody(origin.Hang, origin.InLastKiB), origin.Layers, none),
 		times(1, origin.StopsInBody(origin.Hang, origin.InMiddle), origin.Manifests, failsOver),
-		slow(always(origin.StopsAtByte(origin.Hang, layerSize/2), origin.Layers, want{one: "blob: cut", nodeOne: byUpstream})),
+		always(origin.StopsAtByte(origin.Hang, layerSize/2), origin.Layers, want{one: "blob: cut", nodeOne: byUpstream}),
 		always(origin.Drip(8<<10, 100*time.Millisecond), origin.Layers, none),
 		always(origin.Drip(64, 100*time.Millisecond), origin.Manifests, none),
 	)
-}
-
-func slow(r row) row {
-	r.slow = true
-	return r
 }
 
 func bodies() []row {
