@@ -18,11 +18,7 @@ import (
 const stuckByte = 300 << 10
 
 // stuck sends what is before stuckByte, and then neither more nor an end.
-func stuck(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	from := 0
-	_, _ = fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &from) // 0 where there is none
-	newGate(max(0, stuckByte-from)).fault(w, r, next)
-}
+var stuck = stuckAt(stuckByte)
 
 func TestTransferThatIsStuckIsLeftToTheNextUpstreamAndGivenUpSoon(t *testing.T) {
 	t.Parallel()
@@ -69,7 +65,7 @@ func TestTransferThatIsStuckIsLeftToTheNextUpstreamAndGivenUpSoon(t *testing.T) 
 	}
 }
 
-// stuckAt is stuck at one byte after the other.
+// stuckAt is stuck at one byte after the other, and at the last for good.
 func stuckAt(bytes ...int) fault {
 	return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		from := 0

@@ -122,7 +122,7 @@ func IsUnavailable(err error) bool {
 // connection that was refused or broke, 408, or 5xx without a Retry-After. Not a time-out, which has cost enough, nor what
 // was not sent.
 func IsPassing(err error) bool {
-	if IsUnsent(err) || errors.Is(err, errStalled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+	if IsUnsent(err) || IsStalled(err) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return false
 	}
 	if late, ok := errors.AsType[net.Error](err); ok && late.Timeout() {

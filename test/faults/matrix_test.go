@@ -209,7 +209,8 @@ func (c *cell) try(ctx context.Context, certs string) error {
 }
 
 // nodeTries is how often a node pulls at least before it is said to fail, and does so as long as a fault may be felt after its
-// end: containerd throws wrong bytes away behind the pull that failed of them. kubelet goes on for ever.
+// end: a containerd that has all of a wrong blob commits that again, in vain (remotes/handlers.go), until its garbage collection
+// has taken it away. kubelet goes on for ever.
 const nodeTries = 4
 
 // pullAgain pulls as a node does, which tries again when a pull failed.
